@@ -1,0 +1,364 @@
+"""Check a program against the rules of ``docs/program.md``, and bound every integer in it.
+
+``verify`` either raises one :class:`~neurohw.errors.ProgramError` that names the population and
+the node, or returns the interval of values each node can take. Backends may rely on the
+intervals: every exact integer result, before its overflow mode is applied, fits 64 bits.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from neurohw.errors import ProgramError
+from neurohw.program.ops import OPS, OVERFLOW
+from neurohw.program.program import (
+    Dense,
+    Edge,
+    Node,
+    OneToOne,
+    Population,
+    Program,
+    Sparse,
+    Weights,
+)
+from neurohw.program.types import BOOL, Bool, DType, Float, Int
+
+__all__ = ["Interval", "verify"]
+
+Interval = tuple[int, int]
+_I64: Interval = (-(2**63), 2**63 - 1)
+MAX_DELAY = 1 << 20
+
+
+def verify(program: Program) -> dict[str, tuple[Interval | None, ...]]:
+    """Check ``program``; return per population the interval of each node (None for floats).
+
+    Raises
+    ------
+    ProgramError
+        At the first rule that is broken.
+    """
+    p = program
+    if not 0 <= p.seed < 2**64:
+        raise ProgramError("seed out of range", where=p.name, got=p.seed, allowed="0..2**64-1")
+    if p.trials < 1:
+        raise ProgramError("no trials", where=p.name, got=p.trials, allowed=">= 1")
+    if not (np.isfinite(p.dt) and p.dt > 0):
+        raise ProgramError("step length", where=p.name, got=p.dt, allowed="> 0 s")
+    _unique([q.name for q in p.populations], p.name, "population")
+    ports = _check_edges(p)
+    facts = {q.name: _check_population(q, p.trials, ports) for q in p.populations}
+    _ = p.order
+    for probe in p.probes:
+        _check_probe(p, probe.population, probe.value)
+        if probe.every < 1 or probe.offset < 0 or probe.reduce not in ("", "moments"):
+            raise ProgramError("bad probe", where=probe.key, got=probe, allowed="every >= 1")
+        if probe.reduce and probe.value == "spikes":
+            raise ProgramError("spikes are recorded as events", where=probe.key)
+    for w in p.watches:
+        node = p.population(w.population)
+        if not isinstance(node.nodes[node.value(w.value)].dtype, Int):
+            raise ProgramError("a watch needs an integer value", where=w.key)
+    _unique([q.key for q in p.probes], p.name, "probe")
+    _unique([w.key for w in p.watches], p.name, "watch")
+    return facts
+
+
+def _unique(names: list[str], where: str, what: str) -> None:
+    seen: set[str] = set()
+    for n in names:
+        if n in seen:
+            raise ProgramError(f"two {what}s of the same name", where=where, got=n)
+        seen.add(n)
+
+
+def _check_probe(p: Program, population: str, value: str) -> None:
+    pop = p.population(population)
+    if value == "spikes":
+        if pop.spike is None:
+            raise ProgramError("population emits no spikes", where=f"{population}.spikes")
+    else:
+        pop.value(value)
+
+
+def _range_of(data: np.ndarray, dtype: DType) -> Interval | None:
+    if isinstance(dtype, Float):
+        return None
+    if data.size == 0:
+        return (0, 0)
+    return int(data.min()), int(data.max())
+
+
+# edges and ports ---------------------------------------------------------------------------------
+
+
+def _weight_sums(w: Weights) -> Interval:
+    """Smallest and largest sum any target can receive from one edge in one step."""
+    if isinstance(w, OneToOne):
+        low, high = np.minimum(w.data, 0), np.maximum(w.data, 0)
+    elif isinstance(w, Dense):
+        low = np.minimum(w.data, 0).astype(np.int64).sum(axis=1)
+        high = np.maximum(w.data, 0).astype(np.int64).sum(axis=1)
+    else:
+        low, high = np.zeros(w.targets, np.int64), np.zeros(w.targets, np.int64)
+        np.add.at(low, w.indices, np.minimum(w.data, 0))
+        np.add.at(high, w.indices, np.maximum(w.data, 0))
+    return (int(low.min()), int(high.max())) if low.size else (0, 0)
+
+
+def _check_edges(p: Program) -> dict[tuple[str, str], Interval | None]:
+    sums: dict[tuple[str, str], Interval | None] = {}
+    for q in p.populations:
+        _unique([port.name for port in q.ports], q.name, "port")
+        for port in q.ports:
+            if port.overflow not in OVERFLOW:
+                raise ProgramError("overflow mode", where=f"{q.name}.{port.name}",
+                                   got=port.overflow, allowed=", ".join(OVERFLOW))
+            sums[q.name, port.name] = None if isinstance(port.dtype, Float) else (0, 0)
+    for e in p.edges:
+        where = f"{e.source}->{e.target}.{e.port}"
+        source, target = p.population(e.source), p.population(e.target)
+        port = next((q for q in target.ports if q.name == e.port), None)
+        if port is None:
+            raise ProgramError("no such port", where=where, got=e.port,
+                               allowed=", ".join(q.name for q in target.ports) or "none")
+        if source.spike is None:
+            raise ProgramError("source emits no spikes", where=where)
+        if not 0 <= e.delay <= MAX_DELAY:
+            raise ProgramError("delay", where=where, got=e.delay, allowed=f"0..{MAX_DELAY} steps")
+        _check_weights(e, where, (target.size, source.size), port.dtype)
+        interval = sums[e.target, e.port]
+        if interval is not None:
+            low, high = _weight_sums(e.weights)
+            interval = interval[0] + low, interval[1] + high
+            _fits(interval, where, "sum of weights")
+            sums[e.target, e.port] = interval
+    for (pop, name), interval in sums.items():
+        if interval is None:
+            continue
+        port = next(q for q in p.population(pop).ports if q.name == name)
+        sums[pop, name] = _after_overflow(interval, port.dtype, port.overflow, f"{pop}.{name}")
+    return sums
+
+
+def _check_weights(e: Edge, where: str, shape: tuple[int, int], dtype: DType) -> None:
+    w = e.weights
+    if w.shape != shape:
+        raise ProgramError("weights have the wrong shape", where=where, got=w.shape,
+                           allowed=f"{shape} = (target size, source size)")
+    if isinstance(w.dtype, Bool) or isinstance(w.dtype, Int) != isinstance(dtype, Int) or (
+        isinstance(dtype, Float) and w.dtype != dtype
+    ):
+        raise ProgramError("weight type", where=where, got=str(w.dtype),
+                           allowed="an integer" if isinstance(dtype, Int) else str(dtype))
+    if isinstance(w, Sparse):
+        ok = (
+            w.indptr[0] == 0
+            and w.indptr[-1] == len(w.indices) == len(w.data)
+            and bool(np.all(np.diff(w.indptr) >= 0))
+            and (w.indices.size == 0 or (w.indices.min() >= 0 and w.indices.max() < w.targets))
+        )
+        rows = np.repeat(np.arange(len(w.indptr) - 1), np.diff(w.indptr)) if ok else None
+        if rows is None or not np.all((np.diff(w.indices) > 0) | (np.diff(rows) > 0)):
+            raise ProgramError("sparse rows are malformed", where=where,
+                               allowed="targets in range, ascending and distinct in each row")
+
+
+# one population ----------------------------------------------------------------------------------
+
+
+def _check_population(
+    q: Population, trials: int, ports: dict[tuple[str, str], Interval | None]
+) -> tuple[Interval | None, ...]:
+    if q.size < 1:
+        raise ProgramError("size", where=q.name, got=q.size, allowed=">= 1")
+    _unique([n.name for n in q.nodes if n.name], q.name, "value")
+    shapes = ((), (q.size,), (trials, 1), (trials, q.size))
+    leaves: dict[tuple[str, str], tuple[DType, Interval | None]] = {}
+    for kind, items in (("param", q.params), ("state", q.states)):
+        _unique([i.name for i in items], q.name, kind)
+        for item in items:
+            data = item.data if kind == "param" else item.init  # type: ignore[union-attr]
+            if data.shape not in shapes:
+                raise ProgramError(f"{kind} has the wrong shape", where=f"{q.name}.{item.name}",
+                                   got=data.shape, allowed=" or ".join(map(str, shapes)))
+            if data.dtype != item.dtype.storage:
+                raise ProgramError("wrong storage", where=f"{q.name}.{item.name}",
+                                   got=data.dtype, allowed=str(item.dtype.storage))
+            span = _range_of(data, item.dtype) if kind == "param" else _type_range(item.dtype)
+            leaves[kind, item.name] = (item.dtype, span)
+    for port in q.ports:
+        leaves["input", port.name] = (port.dtype, ports[q.name, port.name])
+    for x in q.externals:
+        leaves["external", x.name] = (x.dtype, _type_range(x.dtype))
+        if x.events is not None and (
+            x.dtype != BOOL or x.events.ndim != 2 or x.events.shape[1:] != (2,)
+            or (x.events.size and (x.events.min() < 0 or x.events[:, 1].max() >= q.size))
+        ):
+            raise ProgramError("events are malformed", where=f"{q.name}.{x.name}",
+                               allowed=f"rows (step >= 0, element 0..{q.size - 1}) of a bool")
+    spans: list[Interval | None] = []
+    for i, node in enumerate(q.nodes):
+        where = f"{q.name}.%{i}{' ' + node.name if node.name else ''}"
+        spans.append(_check_node(q, i, node, leaves, spans, where))
+    for name, index in q.writes.items():
+        state = next((s for s in q.states if s.name == name), None)
+        if state is None or not 0 <= index < len(q.nodes):
+            raise ProgramError("write to an unknown state or node", where=q.name, got=name)
+        if q.nodes[index].dtype != state.dtype:
+            raise ProgramError("write of another type", where=f"{q.name}.{name}",
+                               got=str(q.nodes[index].dtype), allowed=str(state.dtype))
+    if q.spike is not None and not (
+        0 <= q.spike < len(q.nodes) and q.nodes[q.spike].dtype == BOOL
+    ):
+        raise ProgramError("the spike must be a bool node", where=q.name, got=q.spike)
+    return tuple(spans)
+
+
+def _type_range(t: DType) -> Interval | None:
+    return None if isinstance(t, Float) else (t.lo, t.hi)
+
+
+def _fits(span: Interval, where: str, what: str) -> None:
+    if span[0] < _I64[0] or span[1] > _I64[1]:
+        raise ProgramError(f"{what} may exceed 64 bits", where=where, got=span,
+                           allowed="narrower arguments")
+
+
+def _after_overflow(span: Interval, out: DType, mode: Any, where: str) -> Interval:
+    if isinstance(out, Float):
+        raise ProgramError("float", where=where)
+    _fits(span, where, "exact result")
+    if span[0] >= out.lo and span[1] <= out.hi:
+        return span
+    if mode == "exact":
+        raise ProgramError(f"the result may leave {out}, and the overflow mode is exact",
+                           where=where, got=span, allowed="wrap, saturate or trap")
+    if mode == "saturate":
+        return max(span[0], out.lo), min(max(span[1], out.lo), out.hi)
+    return out.lo, out.hi
+
+
+def _check_node(
+    q: Population,
+    i: int,
+    node: Node,
+    leaves: dict[tuple[str, str], tuple[DType, Interval | None]],
+    spans: list[Interval | None],
+    where: str,
+) -> Interval | None:
+    spec = OPS.get(node.op)
+    if spec is None:
+        raise ProgramError("unknown operation", where=where, got=node.op, allowed=", ".join(OPS))
+    if len(node.args) not in spec.arity:
+        raise ProgramError("number of arguments", where=where, got=len(node.args),
+                           allowed=" or ".join(map(str, spec.arity)))
+    if any(not 0 <= a < i for a in node.args):
+        raise ProgramError("argument is not an earlier node", where=where, got=node.args)
+    for key, value in node.attrs.items():
+        allowed = spec.attrs.get(key)
+        if allowed is None or (isinstance(allowed, tuple) and value not in allowed) or (
+            isinstance(allowed, type) and not isinstance(value, allowed)
+        ):
+            raise ProgramError("attribute", where=where, got=f"{key}={value!r}",
+                               allowed=str(spec.attrs))
+    types = [q.nodes[a].dtype for a in node.args]
+    if not spec.rule(types, node.dtype, dict(node.attrs)):
+        raise ProgramError(f"types of {node.op}", where=where,
+                           got=f"({', '.join(map(str, types))}) -> {node.dtype} {dict(node.attrs)}",
+                           allowed=spec.types)
+    if node.op in ("param", "state", "input", "external"):
+        leaf = leaves.get((node.op, node.attrs.get("name", "")))
+        if leaf is None or leaf[0] != node.dtype:
+            raise ProgramError(f"no such {node.op} of this type", where=where,
+                               got=f"{node.attrs.get('name')} {node.dtype}",
+                               allowed=", ".join(f"{k[1]} {v[0]}" for k, v in leaves.items()
+                                                 if k[0] == node.op) or "none")
+        return leaf[1]
+    if node.op == "const":
+        return _const(node, where)
+    if isinstance(node.dtype, Float):
+        return None
+    if isinstance(node.dtype, Bool):
+        return (0, 1)
+    exact = _exact_interval(node, types, [spans[a] for a in node.args])
+    return _after_overflow(exact, node.dtype, node.attrs.get("overflow", "exact"), where)
+
+
+def _const(node: Node, where: str) -> Interval | None:
+    value = node.attrs.get("value")
+    if isinstance(node.dtype, Float):
+        if not isinstance(value, float) or not np.isfinite(value) or (
+            float(node.dtype.storage.type(value)) != value
+        ):
+            raise ProgramError("constant is not exact in its type", where=where, got=value,
+                               allowed=f"a finite {node.dtype}")
+        return None
+    if isinstance(node.dtype, Bool):
+        if not isinstance(value, bool):
+            raise ProgramError("constant", where=where, got=value, allowed="true or false")
+        return int(value), int(value)
+    if not isinstance(value, int) or isinstance(value, bool) or not (
+        node.dtype.lo <= value <= node.dtype.hi
+    ):
+        raise ProgramError("constant", where=where, got=value,
+                           allowed=f"{node.dtype.lo}..{node.dtype.hi}")
+    return value, value
+
+
+def _exact_interval(node: Node, types: list[DType], args: list[Interval | None]) -> Interval:
+    """Interval of the exact integer result, before the overflow mode."""
+    if node.op == "word":
+        return 0, 2**32 - 1
+    if node.op == "normal":
+        return -(2**16) + 1, 2**16 - 1
+    if node.op == "cast":
+        if isinstance(types[0], Float):
+            return node.dtype.lo, node.dtype.hi  # type: ignore[union-attr]
+        return _known(args[0])
+    if node.op == "select":
+        (b, c) = _known(args[1]), _known(args[2])
+        return min(b[0], c[0]), max(b[1], c[1])
+    a = _known(args[0])
+    by = int(node.attrs.get("by", 0))
+    if node.op == "shl":
+        return a[0] << by, a[1] << by
+    if node.op == "shr":
+        return _shr_interval(a, by, str(node.attrs.get("rounding")))
+    if node.op == "neg":
+        return -a[1], -a[0]
+    if node.op == "abs":
+        return (0 if a[0] <= 0 <= a[1] else min(abs(a[0]), abs(a[1]))), max(abs(a[0]), abs(a[1]))
+    b = _known(args[1])
+    if node.op == "add":
+        return a[0] + b[0], a[1] + b[1]
+    if node.op == "sub":
+        return a[0] - b[1], a[1] - b[0]
+    if node.op == "mul":
+        ends = [x * y for x in a for y in b]
+        return min(ends), max(ends)
+    if node.op == "min":
+        return min(a[0], b[0]), min(a[1], b[1])
+    return max(a[0], b[0]), max(a[1], b[1])
+
+
+def _known(span: Interval | None) -> Interval:
+    if span is None:
+        raise ProgramError("integer operation on a float")
+    return span
+
+
+def _shr_interval(a: Interval, by: int, rounding: str) -> Interval:
+    half = (1 << by) >> 1
+    if rounding == "toward_zero":
+        return tuple(-(-x >> by) if x < 0 else x >> by for x in a)  # type: ignore[return-value]
+    if rounding == "floor":
+        return a[0] >> by, a[1] >> by
+    if rounding == "stochastic":
+        top = a[1] + (1 << by) - 1
+        _fits((a[0], top), "shr", "sum before stochastic rounding")
+        return a[0] >> by, top >> by
+    _fits((a[0] - half, a[1] + half), "shr", "sum before rounding")
+    return -((half - a[0]) >> by), (a[1] + half) >> by
