@@ -81,8 +81,12 @@ def load(name: str) -> Backend:
     found = _found()
     if name not in found:
         near = difflib.get_close_matches(name, found, n=1)
-        raise BackendError("unknown backend", got=name, allowed=", ".join(sorted(found)),
-                           fix=f"did you mean {near[0]}?" if near else "")
+        raise BackendError(
+            "unknown backend",
+            got=name,
+            allowed=", ".join(sorted(found)),
+            fix=f"did you mean {near[0]}?" if near else "",
+        )
     try:
         backend: Backend = found[name].load()()
     except ImportError as error:
@@ -91,8 +95,12 @@ def load(name: str) -> Backend:
             fix="lava: see the README; others: pip install 'neurohw[torch]'",
         ) from error
     if backend.ir_version != IR_VERSION:
-        raise BackendError("backend speaks another program version", where=name,
-                           got=backend.ir_version, allowed=str(IR_VERSION))
+        raise BackendError(
+            "backend speaks another program version",
+            where=name,
+            got=backend.ir_version,
+            allowed=str(IR_VERSION),
+        )
     return backend
 
 
@@ -120,8 +128,9 @@ def compile_program(backend: Backend, program: Program) -> Run:
     problems = backend.unsupported(program)
     if problems:
         listed = "; ".join(f"{part}: {reason}" for part, reason in problems)
-        raise Unsupported(f"backend {backend.name} cannot run this program: {listed}",
-                          where=program.name)
+        raise Unsupported(
+            f"backend {backend.name} cannot run this program: {listed}", where=program.name
+        )
     return backend.compile(program)
 
 
@@ -166,6 +175,8 @@ def simulate(
 
 def _concat_all(parts: list[Probes]) -> Probes:
     while len(parts) > 1:  # pairwise, so that the copying stays linear times a logarithm
-        parts = [concat(*parts[i : i + 2]) if i + 1 < len(parts) else parts[i]
-                 for i in range(0, len(parts), 2)]
+        parts = [
+            concat(*parts[i : i + 2]) if i + 1 < len(parts) else parts[i]
+            for i in range(0, len(parts), 2)
+        ]
     return parts[0]

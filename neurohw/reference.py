@@ -17,7 +17,6 @@ from collections.abc import Mapping
 import numpy as np
 
 from neurohw.program import (
-    BOOL,
     Dense,
     DType,
     Edge,
@@ -52,11 +51,10 @@ def shift_right(x: Array, by: int, rounding: str, random: Array | None = None) -
     """``x / 2**by`` rounded to an integer, exactly, for int64 ``x``."""
     if rounding == "floor" or by == 0:
         return x >> by
-    if rounding == "toward_zero":
-        return np.where(x < 0, -(-x >> by), x >> by)
+    if rounding == "toward_zero":  # never -x, which 64 bits may not hold
+        return (x + np.where(x < 0, np.int64((1 << by) - 1), np.int64(0))) >> by
     if rounding == "half_away":
-        half = np.int64(1 << (by - 1))
-        return np.where(x < 0, -((half - x) >> by), (x + half) >> by)
+        return (x + (np.int64(1 << (by - 1)) - (x < 0))) >> by
     if rounding == "half_even":
         half = np.int64(1 << (by - 1))
         rest = x - ((x >> by) << by)
@@ -97,18 +95,31 @@ def cast(x: Array, source: DType, out: DType, attrs: Mapping[str, str]) -> Array
     assert isinstance(out, Int)
     if isinstance(source, Float):
         r = _round_float(np.nan_to_num(x, nan=0.0), attrs["rounding"])
-        inside = np.clip(r, -(2.0**62), 2.0**62).astype(np.int64)
-        return np.where(r > out.hi, out.hi, np.where(r < out.lo, out.lo, inside))
+        above, below = r >= float(out.hi + 1), r < float(out.lo)  # hi itself may not be a float
+        inside = np.where(above | below, 0.0, r).astype(np.int64)
+        return np.where(above, out.hi, np.where(below, out.lo, inside))
     return fit(x.astype(np.int64), out, attrs.get("overflow", "exact"))
 
 
-_COMPARE = {"eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal,
-            "gt": np.greater, "ge": np.greater_equal}
-_ARITH = {"add": np.add, "sub": np.subtract, "mul": np.multiply, "neg": np.negative,
-          "abs": np.abs, "min": np.minimum, "max": np.maximum}
+_COMPARE = {
+    "eq": np.equal,
+    "ne": np.not_equal,
+    "lt": np.less,
+    "le": np.less_equal,
+    "gt": np.greater,
+    "ge": np.greater_equal,
+}
+_ARITH = {
+    "add": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "neg": np.negative,
+    "abs": np.abs,
+    "min": np.minimum,
+    "max": np.maximum,
+}
 _FLOAT = {"div": np.divide, "sqrt": np.sqrt, "exp": np.exp, "expm1": np.expm1, "log": np.log}
-_LOGIC = {"and": np.logical_and, "or": np.logical_or, "xor": np.logical_xor,
-          "not": np.logical_not}
+_LOGIC = {"and": np.logical_and, "or": np.logical_or, "xor": np.logical_xor, "not": np.logical_not}
 
 
 def _exact(node: Node, args: list[Array]) -> Array:
@@ -179,8 +190,10 @@ class ReferenceRun:
     ) -> tuple[RunState, Probes]:
         p, trials = self.program, state.trials
         external = check_inputs(p, inputs, trials, t0, steps)
-        values = {k: v.astype(np.int64) if v.dtype.kind == "i" else v.copy()
-                  for k, v in state.values.items()}
+        values = {
+            k: v.astype(np.int64) if v.dtype.kind == "i" else v.copy()
+            for k, v in state.values.items()
+        }
         history = {k: list(v.transpose(1, 0, 2)) for k, v in state.history.items()}
         samples: dict[str, list[Array]] = {probe.key: [] for probe in p.probes}
         ledger: dict[str, LedgerRow] = {}
@@ -191,8 +204,9 @@ class ReferenceRun:
                 nodes: dict[str, list[Array]] = {}
                 for name in p.order:
                     q = p.population(name)
-                    nodes[name] = self._step(q, t, t - t0, trials, values, external, history,
-                                             spikes, ledger)
+                    nodes[name] = self._step(
+                        q, t, t - t0, trials, values, external, history, spikes, ledger
+                    )
                     if q.spike is not None:
                         spikes[name] = nodes[name][q.spike]
                 for q in p.populations:
@@ -202,18 +216,28 @@ class ReferenceRun:
                         history[q.name] = [spikes[q.name], *history[q.name][:-1]]
                 self._record(t, trials, nodes, spikes, samples, ledger)
         check_traps(p, ledger)
-        return (self._state(state, values, history),
-                self._probes(t0, steps, trials, samples, ledger))
+        return (
+            self._state(state, values, history),
+            self._probes(t0, steps, trials, samples, ledger),
+        )
 
-    def _step(self, q: Population, t: int, row: int, trials: Array, values: dict[str, Array],
-              external: dict[str, Array], history: dict[str, list[Array]],
-              spikes: dict[str, Array], ledger: dict[str, LedgerRow]) -> list[Array]:
+    def _step(
+        self,
+        q: Population,
+        t: int,
+        row: int,
+        trials: Array,
+        values: dict[str, Array],
+        external: dict[str, Array],
+        history: dict[str, list[Array]],
+        spikes: dict[str, Array],
+        ledger: dict[str, LedgerRow],
+    ) -> list[Array]:
         shape = (len(trials), q.size)
         ports = {x.name: np.zeros(shape, _work(x.dtype)) for x in q.ports}
         for edge in self.program.edges:
             if edge.target == q.name:
-                source = (history[edge.source][edge.delay - 1] if edge.delay
-                          else spikes[edge.source])
+                source = history[edge.source][edge.delay - 1] if edge.delay else spikes[edge.source]
                 deliver(ports[edge.port], edge, source)
         for x in q.ports:
             if isinstance(x.dtype, Int):
@@ -244,15 +268,27 @@ class ReferenceRun:
                 if node.attrs.get("overflow") == "trap":
                     assert isinstance(node.dtype, Int)
                     wide = args[0] if node.op == "cast" else _exact(node, args)
-                    _watch(ledger, f"trap:{q.name}.%{i}", np.broadcast_to(wide, shape),
-                           node.dtype, t, trials)
+                    _watch(
+                        ledger,
+                        f"trap:{q.name}.%{i}",
+                        np.broadcast_to(wide, shape),
+                        node.dtype,
+                        t,
+                        trials,
+                    )
                 value = evaluate(node, args, [q.nodes[a].dtype for a in node.args])
             out.append(np.broadcast_to(value, shape))
         return out
 
-    def _record(self, t: int, trials: Array, nodes: dict[str, list[Array]],
-                spikes: dict[str, Array], samples: dict[str, list[Array]],
-                ledger: dict[str, LedgerRow]) -> None:
+    def _record(
+        self,
+        t: int,
+        trials: Array,
+        nodes: dict[str, list[Array]],
+        spikes: dict[str, Array],
+        samples: dict[str, list[Array]],
+        ledger: dict[str, LedgerRow],
+    ) -> None:
         for probe in self.program.probes:
             if t < probe.offset or (t - probe.offset) % probe.every:
                 continue
@@ -267,16 +303,23 @@ class ReferenceRun:
             q = self.program.population(w.population)
             _watch(ledger, w.key, nodes[q.name][q.value(w.value)], w, t, trials)
 
-    def _state(self, before: RunState, values: dict[str, Array],
-               history: dict[str, list[Array]]) -> RunState:
+    def _state(
+        self, before: RunState, values: dict[str, Array], history: dict[str, list[Array]]
+    ) -> RunState:
         return RunState(
             before.trials,
             {k: np.array(v, before.values[k].dtype) for k, v in values.items()},
             {k: np.stack(v, axis=1) if v else before.history[k] for k, v in history.items()},
         )
 
-    def _probes(self, t0: int, steps: int, trials: Array, samples: dict[str, list[Array]],
-                ledger: dict[str, LedgerRow]) -> Probes:
+    def _probes(
+        self,
+        t0: int,
+        steps: int,
+        trials: Array,
+        samples: dict[str, list[Array]],
+        ledger: dict[str, LedgerRow],
+    ) -> Probes:
         out = Probes(t0, steps, trials, ledger=ledger)
         for probe in self.program.probes:
             q, rows = self.program.population(probe.population), samples[probe.key]
@@ -294,8 +337,9 @@ class ReferenceRun:
         return out
 
 
-def _watch(ledger: dict[str, LedgerRow], key: str, x: Array, limits: object, t: int,
-           trials: Array) -> None:
+def _watch(
+    ledger: dict[str, LedgerRow], key: str, x: Array, limits: object, t: int, trials: Array
+) -> None:
     """Count the entries of ``x`` outside ``limits.lo .. limits.hi``; remember first, extremes."""
     lo, hi = limits.lo, limits.hi  # type: ignore[attr-defined]
     outside = np.argwhere((x < lo) | (x > hi))

@@ -151,6 +151,13 @@ class Builder:
     def build(self) -> Population:
         """The population."""
         return Population(
-            self.name, self.size, tuple(self._params), tuple(self._states), tuple(self._ports),
-            tuple(self._externals), tuple(self._nodes), dict(self._writes), self._spike,
+            self.name,
+            self.size,
+            tuple(self._params),
+            tuple(self._states),
+            tuple(self._ports),
+            tuple(self._externals),
+            tuple(self._nodes),
+            dict(self._writes),
+            self._spike,
         )

@@ -112,8 +112,12 @@ class LedgerRow:
     def merge(self, other: LedgerRow) -> LedgerRow:
         """Combine with another span of steps or trials."""
         firsts = [f for f in (self.first, other.first) if f is not None]
-        return LedgerRow(self.count + other.count, min(firsts) if firsts else None,
-                         min(self.low, other.low), max(self.high, other.high))
+        return LedgerRow(
+            self.count + other.count,
+            min(firsts) if firsts else None,
+            min(self.low, other.low),
+            max(self.high, other.high),
+        )
 
 
 @dataclass(frozen=True)
@@ -144,11 +148,18 @@ def per_trial(data: np.ndarray, trials: np.ndarray, size: int) -> np.ndarray:
 def initial_state(program: Program, trials: Sequence[int] | np.ndarray | None = None) -> RunState:
     """State before step 0 for some trials (default: all)."""
     ids = np.arange(program.trials) if trials is None else np.asarray(trials, np.int64)
-    if ids.ndim != 1 or ids.size == 0 or np.any(np.diff(ids) <= 0) or (
-        ids[0] < 0 or ids[-1] >= program.trials
+    if (
+        ids.ndim != 1
+        or ids.size == 0
+        or np.any(np.diff(ids) <= 0)
+        or (ids[0] < 0 or ids[-1] >= program.trials)
     ):
-        raise ProgramError("trials", where=program.name, got=ids,
-                           allowed=f"ascending numbers in 0..{program.trials - 1}")
+        raise ProgramError(
+            "trials",
+            where=program.name,
+            got=ids,
+            allowed=f"ascending numbers in 0..{program.trials - 1}",
+        )
     values = {
         f"{p.name}.{s.name}": np.array(per_trial(s.init, ids, p.size))
         for p in program.populations
@@ -168,8 +179,11 @@ def sample_steps(probe: Probe, t0: int, steps: int) -> np.ndarray:
 
 
 def check_inputs(
-    program: Program, inputs: Mapping[str, np.ndarray] | None, trials: np.ndarray,
-    t0: int, steps: int,
+    program: Program,
+    inputs: Mapping[str, np.ndarray] | None,
+    trials: np.ndarray,
+    t0: int,
+    steps: int,
 ) -> dict[str, np.ndarray]:
     """Externals by ``"population.external"`` as ``[steps, T or 1, size]`` in the type's storage.
 
@@ -192,20 +206,31 @@ def check_inputs(
             data = np.asarray(data)
             shapes = [(steps, p.size), (steps, 1, p.size), (steps, len(trials), p.size)]
             if data.shape not in shapes:
-                raise ProgramError("input has the wrong shape", where=key, got=data.shape,
-                                   allowed=" or ".join(map(str, shapes)))
+                raise ProgramError(
+                    "input has the wrong shape",
+                    where=key,
+                    got=data.shape,
+                    allowed=" or ".join(map(str, shapes)),
+                )
             if x.dtype == BOOL and data.dtype != np.bool_ and not np.isin(data, (0, 1)).all():
                 raise ProgramError("input is not a spike array", where=key, allowed="0 and 1")
-            if isinstance(x.dtype, Int) and data.size and (
-                data.min() < x.dtype.lo or data.max() > x.dtype.hi
+            if (
+                isinstance(x.dtype, Int)
+                and data.size
+                and (data.min() < x.dtype.lo or data.max() > x.dtype.hi)
             ):
-                raise ProgramError("input out of range", where=key,
-                                   allowed=f"{x.dtype.lo}..{x.dtype.hi}")
+                raise ProgramError(
+                    "input out of range", where=key, allowed=f"{x.dtype.lo}..{x.dtype.hi}"
+                )
             data = data.astype(x.dtype.storage)
             out[key] = data[:, None] if data.ndim == 2 else data
     if given:
-        raise ProgramError("no such external input", where=program.name, got=sorted(given),
-                           allowed=", ".join(out) or "none")
+        raise ProgramError(
+            "no such external input",
+            where=program.name,
+            got=sorted(given),
+            allowed=", ".join(out) or "none",
+        )
     return out
 
 
@@ -226,14 +251,25 @@ def concat(first: Probes, second: Probes) -> Probes:
         b = second.events[name]
         trial = np.concatenate([a.trial, b.trial])
         order = np.argsort(trial, kind="stable")
-        events[name] = Events(trial[order], np.concatenate([a.step, b.step])[order],
-                              np.concatenate([a.element, b.element])[order])
+        events[name] = Events(
+            trial[order],
+            np.concatenate([a.step, b.step])[order],
+            np.concatenate([a.element, b.element])[order],
+        )
     return Probes(
-        first.t0, first.steps + second.steps, first.trials, events,
+        first.t0,
+        first.steps + second.steps,
+        first.trials,
+        events,
         {k: np.concatenate([v, second.traces[k]]) for k, v in first.traces.items()},
-        {k: Moments(m.count, np.concatenate([m.mean, second.moments[k].mean]),
-                    np.concatenate([m.m2, second.moments[k].m2]))
-         for k, m in first.moments.items()},
+        {
+            k: Moments(
+                m.count,
+                np.concatenate([m.mean, second.moments[k].mean]),
+                np.concatenate([m.m2, second.moments[k].m2]),
+            )
+            for k, m in first.moments.items()
+        },
         {k: r.merge(second.ledger[k]) for k, r in first.ledger.items()},
     )
 
@@ -243,5 +279,8 @@ def check_traps(program: Program, ledger: Mapping[str, LedgerRow]) -> None:
     rows = [(r.first, k) for k, r in ledger.items() if k.startswith("trap:") and r.first]
     if rows:
         (step, trial, element), key = min(rows)
-        raise OverflowTrap("integer overflow", where=f"{program.name}.{key[5:]}",
-                           got=f"step {step}, trial {trial}, element {element}")
+        raise OverflowTrap(
+            "integer overflow",
+            where=f"{program.name}.{key[5:]}",
+            got=f"step {step}, trial {trial}, element {element}",
+        )

@@ -73,8 +73,14 @@ def _weights(w: Dense | Sparse | OneToOne, elide: bool) -> str:
 
 def print_program(p: Program, *, elide: bool = False) -> str:
     """Print ``p``; with ``elide`` large arrays show only their range (then it does not parse)."""
-    head = {"dt": p.dt, "latency": dict(p.latency), "name": p.name, "seed": p.seed,
-            "target": p.target, "trials": p.trials}
+    head = {
+        "dt": p.dt,
+        "latency": dict(p.latency),
+        "name": p.name,
+        "seed": p.seed,
+        "target": p.target,
+        "trials": p.trials,
+    }
     lines = [f"{_HEAD} {IR_VERSION}", f"program {_json(head)}"]
     for q in p.populations:
         lines.append(f"population {q.name} {q.size}")
@@ -105,9 +111,7 @@ def print_program(p: Program, *, elide: bool = False) -> str:
 # parsing -----------------------------------------------------------------------------------------
 
 _NAME = r"[A-Za-z_][\w.]*"
-_NODE = re.compile(
-    rf"%(\d+) = (\w+) (\w+)((?: %\d+)*)(?: (\{{.*\}}))?(?: ; ({_NAME}))?", re.ASCII
-)
+_NODE = re.compile(rf"%(\d+) = (\w+) (\w+)((?: %\d+)*)(?: (\{{.*\}}))?(?: ; ({_NAME}))?", re.ASCII)
 _EDGE = re.compile(rf"({_NAME}) -> ({_NAME})\.(\w+) delay (\d+) (dense|sparse|one_to_one) (.*)")
 _ARRAY = re.compile(r"(\w+)\[([\d,]*)\] (?:(z)([A-Za-z0-9+/=]+)|(.+))")
 
@@ -159,11 +163,20 @@ def parse(text: str, *, origin: str = "program") -> Program:
     lines = text.splitlines()
     words = lines[0].split() if lines else []
     if len(words) != 2 or words[0] != _HEAD or not words[1].isdigit():
-        raise FormatError("not a program file", origin=f"{origin}:1",
-                          got=lines[0] if lines else "", allowed=f"{_HEAD} {IR_VERSION}")
+        raise FormatError(
+            "not a program file",
+            origin=f"{origin}:1",
+            got=lines[0] if lines else "",
+            allowed=f"{_HEAD} {IR_VERSION}",
+        )
     if int(words[1]) > IR_VERSION:
-        raise FormatError("program file is of a newer version", origin=f"{origin}:1",
-                          got=words[1], allowed=f"up to {IR_VERSION}", fix="upgrade neurohw")
+        raise FormatError(
+            "program file is of a newer version",
+            origin=f"{origin}:1",
+            got=words[1],
+            allowed=f"up to {IR_VERSION}",
+            fix="upgrade neurohw",
+        )
     head: dict[str, Any] = {}
     pops: list[dict[str, Any]] = []
     edges: list[Edge] = []
@@ -179,9 +192,19 @@ def parse(text: str, *, origin: str = "program") -> Program:
                 head = json.loads(rest)
             elif word == "population":
                 name, size = rest.split()
-                pops.append({"name": name, "size": int(size), "params": [], "states": [],
-                             "ports": [], "externals": [], "nodes": [], "writes": {},
-                             "spike": None})
+                pops.append(
+                    {
+                        "name": name,
+                        "size": int(size),
+                        "params": [],
+                        "states": [],
+                        "ports": [],
+                        "externals": [],
+                        "nodes": [],
+                        "writes": {},
+                        "spike": None,
+                    }
+                )
             elif word == "edge":
                 m = _EDGE.fullmatch(rest)
                 if m is None:
@@ -196,16 +219,33 @@ def parse(text: str, *, origin: str = "program") -> Program:
         for q in pops:
             for key in ("params", "states", "ports", "externals", "nodes"):
                 q[key] = tuple(q[key])
-        program = Program(populations=tuple(Population(**q) for q in pops), edges=tuple(edges),
-                          probes=tuple(probes), watches=tuple(watches), **head)
+        program = Program(
+            populations=tuple(Population(**q) for q in pops),
+            edges=tuple(edges),
+            probes=tuple(probes),
+            watches=tuple(watches),
+            **head,
+        )
         verify(program)
     except ProgramError as error:
         raise FormatError(str(error), origin=origin) from error
-    except (ValueError, TypeError, KeyError, IndexError, zlib.error, RecursionError,
-            OverflowError, AttributeError, MemoryError) as error:
-        raise FormatError(f"cannot read this line ({error})", origin=f"{origin}:{number}",
-                          got=lines[number - 1].strip() if number <= len(lines) else "",
-                          allowed="see docs/program.md, text form") from error
+    except (
+        ValueError,
+        TypeError,
+        KeyError,
+        IndexError,
+        zlib.error,
+        RecursionError,
+        OverflowError,
+        AttributeError,
+        MemoryError,
+    ) as error:
+        raise FormatError(
+            f"cannot read this line ({error})",
+            origin=f"{origin}:{number}",
+            got=lines[number - 1].strip() if number <= len(lines) else "",
+            allowed="see docs/program.md, text form",
+        ) from error
     return program
 
 
@@ -267,6 +307,10 @@ def load_program(path: str | os.PathLike[str]) -> Program:
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise FormatError("cannot read the program file", origin=str(path), got=str(error),
-                          allowed="a UTF-8 file written by neurohw") from error
+        raise FormatError(
+            "cannot read the program file",
+            origin=str(path),
+            got=str(error),
+            allowed="a UTF-8 file written by neurohw",
+        ) from error
     return parse(text, origin=str(path))

@@ -13,6 +13,7 @@ import numpy as np
 
 from neurohw.errors import ProgramError
 from neurohw.program.ops import OPS, OVERFLOW
+from neurohw.program.philox import site_hash
 from neurohw.program.program import (
     Dense,
     Edge,
@@ -61,6 +62,7 @@ def verify(program: Program) -> dict[str, tuple[Interval | None, ...]]:
         node = p.population(w.population)
         if not isinstance(node.nodes[node.value(w.value)].dtype, Int):
             raise ProgramError("a watch needs an integer value", where=w.key)
+    _check_sites(p)
     _unique([q.key for q in p.probes], p.name, "probe")
     _unique([w.key for w in p.watches], p.name, "watch")
     return facts
@@ -81,6 +83,26 @@ def _check_probe(p: Program, population: str, value: str) -> None:
             raise ProgramError("population emits no spikes", where=f"{population}.spikes")
     else:
         pop.value(value)
+
+
+def _check_sites(p: Program) -> None:
+    """A site serves one kind of draw, and no two sites share a counter."""
+    kinds: dict[str, str] = {}
+    hashes: dict[int, str] = {}
+    for q in p.populations:
+        for node in q.nodes:
+            if node.op not in ("word", "normal"):
+                continue
+            site = node.attrs.get("site", "")
+            if kinds.setdefault(site, node.op) != node.op:
+                raise ProgramError("one site for two kinds of draw", where=q.name, got=site)
+            if hashes.setdefault(site_hash(site), site) != site:
+                raise ProgramError(
+                    "two sites have the same hash",
+                    where=q.name,
+                    got=site,
+                    fix="rename the population",
+                )
 
 
 def _range_of(data: np.ndarray, dtype: DType) -> Interval | None:
@@ -114,16 +136,24 @@ def _check_edges(p: Program) -> dict[tuple[str, str], Interval | None]:
         _unique([port.name for port in q.ports], q.name, "port")
         for port in q.ports:
             if port.overflow not in OVERFLOW:
-                raise ProgramError("overflow mode", where=f"{q.name}.{port.name}",
-                                   got=port.overflow, allowed=", ".join(OVERFLOW))
+                raise ProgramError(
+                    "overflow mode",
+                    where=f"{q.name}.{port.name}",
+                    got=port.overflow,
+                    allowed=", ".join(OVERFLOW),
+                )
             sums[q.name, port.name] = None if isinstance(port.dtype, Float) else (0, 0)
     for e in p.edges:
         where = f"{e.source}->{e.target}.{e.port}"
         source, target = p.population(e.source), p.population(e.target)
         port = next((q for q in target.ports if q.name == e.port), None)
         if port is None:
-            raise ProgramError("no such port", where=where, got=e.port,
-                               allowed=", ".join(q.name for q in target.ports) or "none")
+            raise ProgramError(
+                "no such port",
+                where=where,
+                got=e.port,
+                allowed=", ".join(q.name for q in target.ports) or "none",
+            )
         if source.spike is None:
             raise ProgramError("source emits no spikes", where=where)
         if not 0 <= e.delay <= MAX_DELAY:
@@ -146,13 +176,23 @@ def _check_edges(p: Program) -> dict[tuple[str, str], Interval | None]:
 def _check_weights(e: Edge, where: str, shape: tuple[int, int], dtype: DType) -> None:
     w = e.weights
     if w.shape != shape:
-        raise ProgramError("weights have the wrong shape", where=where, got=w.shape,
-                           allowed=f"{shape} = (target size, source size)")
-    if isinstance(w.dtype, Bool) or isinstance(w.dtype, Int) != isinstance(dtype, Int) or (
-        isinstance(dtype, Float) and w.dtype != dtype
+        raise ProgramError(
+            "weights have the wrong shape",
+            where=where,
+            got=w.shape,
+            allowed=f"{shape} = (target size, source size)",
+        )
+    if (
+        isinstance(w.dtype, Bool)
+        or isinstance(w.dtype, Int) != isinstance(dtype, Int)
+        or (isinstance(dtype, Float) and w.dtype != dtype)
     ):
-        raise ProgramError("weight type", where=where, got=str(w.dtype),
-                           allowed="an integer" if isinstance(dtype, Int) else str(dtype))
+        raise ProgramError(
+            "weight type",
+            where=where,
+            got=str(w.dtype),
+            allowed="an integer" if isinstance(dtype, Int) else str(dtype),
+        )
     if isinstance(w, Sparse):
         ok = (
             w.indptr[0] == 0
@@ -162,8 +202,11 @@ def _check_weights(e: Edge, where: str, shape: tuple[int, int], dtype: DType) ->
         )
         rows = np.repeat(np.arange(len(w.indptr) - 1), np.diff(w.indptr)) if ok else None
         if rows is None or not np.all((np.diff(w.indices) > 0) | (np.diff(rows) > 0)):
-            raise ProgramError("sparse rows are malformed", where=where,
-                               allowed="targets in range, ascending and distinct in each row")
+            raise ProgramError(
+                "sparse rows are malformed",
+                where=where,
+                allowed="targets in range, ascending and distinct in each row",
+            )
 
 
 # one population ----------------------------------------------------------------------------------
@@ -182,11 +225,19 @@ def _check_population(
         for item in items:
             data = item.data if kind == "param" else item.init  # type: ignore[union-attr]
             if data.shape not in shapes:
-                raise ProgramError(f"{kind} has the wrong shape", where=f"{q.name}.{item.name}",
-                                   got=data.shape, allowed=" or ".join(map(str, shapes)))
+                raise ProgramError(
+                    f"{kind} has the wrong shape",
+                    where=f"{q.name}.{item.name}",
+                    got=data.shape,
+                    allowed=" or ".join(map(str, shapes)),
+                )
             if data.dtype != item.dtype.storage:
-                raise ProgramError("wrong storage", where=f"{q.name}.{item.name}",
-                                   got=data.dtype, allowed=str(item.dtype.storage))
+                raise ProgramError(
+                    "wrong storage",
+                    where=f"{q.name}.{item.name}",
+                    got=data.dtype,
+                    allowed=str(item.dtype.storage),
+                )
             span = _range_of(data, item.dtype) if kind == "param" else _type_range(item.dtype)
             leaves[kind, item.name] = (item.dtype, span)
     for port in q.ports:
@@ -194,11 +245,16 @@ def _check_population(
     for x in q.externals:
         leaves["external", x.name] = (x.dtype, _type_range(x.dtype))
         if x.events is not None and (
-            x.dtype != BOOL or x.events.ndim != 2 or x.events.shape[1:] != (2,)
+            x.dtype != BOOL
+            or x.events.ndim != 2
+            or x.events.shape[1:] != (2,)
             or (x.events.size and (x.events.min() < 0 or x.events[:, 1].max() >= q.size))
         ):
-            raise ProgramError("events are malformed", where=f"{q.name}.{x.name}",
-                               allowed=f"rows (step >= 0, element 0..{q.size - 1}) of a bool")
+            raise ProgramError(
+                "events are malformed",
+                where=f"{q.name}.{x.name}",
+                allowed=f"rows (step >= 0, element 0..{q.size - 1}) of a bool",
+            )
     spans: list[Interval | None] = []
     for i, node in enumerate(q.nodes):
         where = f"{q.name}.%{i}{' ' + node.name if node.name else ''}"
@@ -208,11 +264,13 @@ def _check_population(
         if state is None or not 0 <= index < len(q.nodes):
             raise ProgramError("write to an unknown state or node", where=q.name, got=name)
         if q.nodes[index].dtype != state.dtype:
-            raise ProgramError("write of another type", where=f"{q.name}.{name}",
-                               got=str(q.nodes[index].dtype), allowed=str(state.dtype))
-    if q.spike is not None and not (
-        0 <= q.spike < len(q.nodes) and q.nodes[q.spike].dtype == BOOL
-    ):
+            raise ProgramError(
+                "write of another type",
+                where=f"{q.name}.{name}",
+                got=str(q.nodes[index].dtype),
+                allowed=str(state.dtype),
+            )
+    if q.spike is not None and not (0 <= q.spike < len(q.nodes) and q.nodes[q.spike].dtype == BOOL):
         raise ProgramError("the spike must be a bool node", where=q.name, got=q.spike)
     return tuple(spans)
 
@@ -223,8 +281,9 @@ def _type_range(t: DType) -> Interval | None:
 
 def _fits(span: Interval, where: str, what: str) -> None:
     if span[0] < _I64[0] or span[1] > _I64[1]:
-        raise ProgramError(f"{what} may exceed 64 bits", where=where, got=span,
-                           allowed="narrower arguments")
+        raise ProgramError(
+            f"{what} may exceed 64 bits", where=where, got=span, allowed="narrower arguments"
+        )
 
 
 def _after_overflow(span: Interval, out: DType, mode: Any, where: str) -> Interval:
@@ -234,8 +293,12 @@ def _after_overflow(span: Interval, out: DType, mode: Any, where: str) -> Interv
     if span[0] >= out.lo and span[1] <= out.hi:
         return span
     if mode == "exact":
-        raise ProgramError(f"the result may leave {out}, and the overflow mode is exact",
-                           where=where, got=span, allowed="wrap, saturate or trap")
+        raise ProgramError(
+            f"the result may leave {out}, and the overflow mode is exact",
+            where=where,
+            got=span,
+            allowed="wrap, saturate or trap",
+        )
     if mode == "saturate":
         return max(span[0], out.lo), min(max(span[1], out.lo), out.hi)
     return out.lo, out.hi
@@ -253,29 +316,42 @@ def _check_node(
     if spec is None:
         raise ProgramError("unknown operation", where=where, got=node.op, allowed=", ".join(OPS))
     if len(node.args) not in spec.arity:
-        raise ProgramError("number of arguments", where=where, got=len(node.args),
-                           allowed=" or ".join(map(str, spec.arity)))
+        raise ProgramError(
+            "number of arguments",
+            where=where,
+            got=len(node.args),
+            allowed=" or ".join(map(str, spec.arity)),
+        )
     if any(not 0 <= a < i for a in node.args):
         raise ProgramError("argument is not an earlier node", where=where, got=node.args)
     for key, value in node.attrs.items():
         allowed = spec.attrs.get(key)
-        if allowed is None or (isinstance(allowed, tuple) and value not in allowed) or (
-            isinstance(allowed, type) and not isinstance(value, allowed)
+        if (
+            allowed is None
+            or (isinstance(allowed, tuple) and value not in allowed)
+            or (isinstance(allowed, type) and not isinstance(value, allowed))
         ):
-            raise ProgramError("attribute", where=where, got=f"{key}={value!r}",
-                               allowed=str(spec.attrs))
+            raise ProgramError(
+                "attribute", where=where, got=f"{key}={value!r}", allowed=str(spec.attrs)
+            )
     types = [q.nodes[a].dtype for a in node.args]
     if not spec.rule(types, node.dtype, dict(node.attrs)):
-        raise ProgramError(f"types of {node.op}", where=where,
-                           got=f"({', '.join(map(str, types))}) -> {node.dtype} {dict(node.attrs)}",
-                           allowed=spec.types)
+        raise ProgramError(
+            f"types of {node.op}",
+            where=where,
+            got=f"({', '.join(map(str, types))}) -> {node.dtype} {dict(node.attrs)}",
+            allowed=spec.types,
+        )
     if node.op in ("param", "state", "input", "external"):
         leaf = leaves.get((node.op, node.attrs.get("name", "")))
         if leaf is None or leaf[0] != node.dtype:
-            raise ProgramError(f"no such {node.op} of this type", where=where,
-                               got=f"{node.attrs.get('name')} {node.dtype}",
-                               allowed=", ".join(f"{k[1]} {v[0]}" for k, v in leaves.items()
-                                                 if k[0] == node.op) or "none")
+            raise ProgramError(
+                f"no such {node.op} of this type",
+                where=where,
+                got=f"{node.attrs.get('name')} {node.dtype}",
+                allowed=", ".join(f"{k[1]} {v[0]}" for k, v in leaves.items() if k[0] == node.op)
+                or "none",
+            )
         return leaf[1]
     if node.op == "const":
         return _const(node, where)
@@ -290,21 +366,30 @@ def _check_node(
 def _const(node: Node, where: str) -> Interval | None:
     value = node.attrs.get("value")
     if isinstance(node.dtype, Float):
-        if not isinstance(value, float) or not np.isfinite(value) or (
-            float(node.dtype.storage.type(value)) != value
+        if (
+            not isinstance(value, float)
+            or not np.isfinite(value)
+            or (float(node.dtype.storage.type(value)) != value)
         ):
-            raise ProgramError("constant is not exact in its type", where=where, got=value,
-                               allowed=f"a finite {node.dtype}")
+            raise ProgramError(
+                "constant is not exact in its type",
+                where=where,
+                got=value,
+                allowed=f"a finite {node.dtype}",
+            )
         return None
     if isinstance(node.dtype, Bool):
         if not isinstance(value, bool):
             raise ProgramError("constant", where=where, got=value, allowed="true or false")
         return int(value), int(value)
-    if not isinstance(value, int) or isinstance(value, bool) or not (
-        node.dtype.lo <= value <= node.dtype.hi
+    if (
+        not isinstance(value, int)
+        or isinstance(value, bool)
+        or not (node.dtype.lo <= value <= node.dtype.hi)
     ):
-        raise ProgramError("constant", where=where, got=value,
-                           allowed=f"{node.dtype.lo}..{node.dtype.hi}")
+        raise ProgramError(
+            "constant", where=where, got=value, allowed=f"{node.dtype.lo}..{node.dtype.hi}"
+        )
     return value, value
 
 

@@ -1,0 +1,295 @@
+"""From the physics of a population to the integers of a chip, with every loss written down."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from neurohw.errors import LoweringError
+from neurohw.network import LIF
+from neurohw.program import Edge, Int, Population, Watch
+from neurohw.program.philox import NORMAL_FRACTION_BITS
+from neurohw.targets import Target
+
+from .chip import ChipInput, ChipLIF, ChipNoise, chip_population
+from .common import refractory_period
+from .floating import realised_tau
+from .neuron import Membrane, current_decay
+from .report import Row
+from .scale import Mantissas, bias_field, choose_scale, decay_field, weight_field
+from .sources import worst
+from .wires import Wire
+
+__all__ = ["lower_fixed"]
+
+Array = np.ndarray
+
+
+class _Fields:
+    """Computes one population's integers; each method adds its rows to the report."""
+
+    def __init__(
+        self,
+        name: str,
+        neuron: LIF,
+        m: Membrane,
+        wires: list[Wire],
+        target: Target,
+        dt: float,
+        method: str,
+        rows: list[Row],
+        warnings: list[str],
+    ) -> None:
+        self.name, self.m, self.wires, self.target = name, m, wires, target
+        self.dt, self.method, self.rows, self.warnings = dt, method, rows, warnings
+        if neuron.reset not in target.reset.kinds:
+            raise LoweringError(
+                f"{target.name} cannot reset so",
+                where=f"{name}.reset",
+                got=neuron.reset,
+                allowed=", ".join(target.reset.kinds),
+                origin=neuron.origin.place,
+            )
+        if np.ndim(m.gain) > 1:
+            raise LoweringError(
+                "weights cannot differ from trial to trial",
+                where=f"{name}.C",
+                fix="use one device for all trials, or mismatch of V_th or t_ref",
+            )
+        gain = np.broadcast_to(m.gain, (neuron.size,))
+        self.volts = [
+            w.data * gain[w.index] if w.tau is not None else np.array(w.data) for w in wires
+        ]
+        self.scale, cause = choose_scale(name, m, target, wires, self.volts)
+        rows.append(Row(f"{name}.scale", self.scale, self.scale, "1/V", f"set by {cause}"))
+
+    def inputs(self, delays: dict[int, int]) -> tuple[ChipInput, ...]:
+        """Weights and delays."""
+        out = []
+        for i, (w, v) in enumerate(zip(self.wires, self.volts, strict=True)):
+            f = weight_field(v, self.scale, self.target)
+            self._report_weights(w, f, v)
+            by_sum = self.target.weight.exponent_on == "sum"
+            weights = w.build(
+                Int(9) if by_sum else Int(self.target.current.input_bits), f.effective
+            )
+            out.append(ChipInput(w.source, weights, delays[i], f.exponent if by_sum else 0))
+        return tuple(out)
+
+    def _report_weights(self, w: Wire, f: Mantissas, volts: Array) -> None:
+        lost, wanted = np.count_nonzero((f.effective == 0) & (volts != 0)), np.count_nonzero(volts)
+        span = np.append(f.mantissa.ravel(), 0) if not f.mantissa.size else f.mantissa
+        note = f"{f.sign}, mantissas {span.min()}..{span.max()}, exponent {f.exponent}"
+        if lost:
+            note += f", {lost} of {wanted} round to zero"
+            self.warnings.append(
+                f"{w.where}: {100 * lost / wanted:.0f} % of the weights round to zero"
+            )
+        gain = self.m.gain.flat[0] if w.tau is not None else 1.0
+        unit = "A" if w.tau is not None else "V"
+        self.rows.append(worst(f"{w.where}.weight", volts / gain, f.realised / gain, unit, note))
+
+    def keep_u(self) -> Array:
+        """4096 minus the decay of the current."""
+        rule = self.target.current
+        taus = sorted({w.tau or 0.0 for w in self.wires})
+        if len(taus) > 1:
+            raise LoweringError(
+                f"{self.target.name} has one synaptic time constant per neuron",
+                where=self.name,
+                got=", ".join(f"{t:g} s" if t else "a jump of V" for t in taus),
+                allowed="one",
+                fix="use one synapse model for all inputs",
+            )
+        tau = taus[0] if taus else None
+        leak = current_decay(tau, self.dt, self.method, f"{self.name}.tau_syn")
+        held = decay_field(np.float64(leak), rule.decay_min, rule.decay_max)
+        if tau:
+            self.rows.append(
+                Row(
+                    f"{self.name}.tau_syn",
+                    tau,
+                    realised_tau(float(held) / 4096, self.dt, self.method),
+                    "s",
+                    f"decay {int(held)}/4096",
+                )
+            )
+        return 4096 - held
+
+    def keep_v(self) -> Array:
+        """4096 minus the decay of the membrane."""
+        held = decay_field(self.m.leak, 0, self.target.voltage.decay_max)
+        i = int(np.argmax(np.abs(held / 4096 - self.m.leak)))
+        tau = np.broadcast_to(self.m.tau, held.shape).flat[i]
+        self.rows.append(
+            Row(
+                f"{self.name}.tau",
+                float(tau),
+                realised_tau(float(held.flat[i]) / 4096, self.dt, self.method),
+                "s",
+                f"decay {int(held.flat[i])}/4096",
+            )
+        )
+        if np.any((held == 0) & (self.m.leak > 0)):
+            self.warnings.append(f"{self.name}: the leak rounds to zero, the membrane never decays")
+        return 4096 - held
+
+    def threshold(self) -> Array:
+        """Mantissa << shift."""
+        m, rule = self.m, self.target.threshold
+        mantissa = np.rint(m.threshold * self.scale / 2**rule.shift).astype(np.int64)
+        top = 2**rule.mantissa_bits - 1
+        if np.any(mantissa < 0) or np.any(mantissa > top):
+            raise LoweringError(
+                "threshold out of range",
+                where=f"{self.name}.V_th",
+                got=mantissa.tolist(),
+                allowed=f"mantissa 0..{top}",
+            )
+        whole = mantissa << rule.shift
+        self.rows.append(
+            worst(
+                f"{self.name}.V_th",
+                m.threshold + m.origin,
+                whole / self.scale + m.origin,
+                "V",
+                f"mantissa {int(mantissa.max())}",
+            )
+        )
+        return whole
+
+    def bias(self) -> Array:
+        """Mantissa << exponent."""
+        whole, mantissa, exponent = bias_field(self.m.bias, self.scale, self.target)
+        if np.any(self.m.bias):
+            largest = int(mantissa.flat[np.argmax(np.abs(mantissa))])
+            self.rows.append(
+                worst(
+                    f"{self.name}.bias",
+                    self.m.bias,
+                    whole / self.scale,
+                    "V/step",
+                    f"mantissa {largest}, exponent {exponent}",
+                )
+            )
+        if np.any((whole == 0) & (self.m.bias != 0)):
+            self.warnings.append(f"{self.name}: the bias rounds to zero")
+        return whole
+
+    def noise(self) -> tuple[ChipNoise, ...]:
+        """Noise by the target's rules; ``lower`` has refused what it cannot carry."""
+        out = []
+        for kind, sigma in (
+            ("additive", self.m.additive),
+            ("multiplicative", self.m.multiplicative),
+        ):
+            if sigma is not None and np.any(sigma):
+                uniform = getattr(self.target.noise, kind) == "uniform8"
+                out.append(self._uniform8(sigma) if uniform else self._normal(kind, sigma))
+        return tuple(out)
+
+    def _uniform8(self, sigma: Array) -> ChipNoise:
+        if np.ptp(sigma):
+            raise LoweringError(
+                "one noise level per population",
+                where=f"{self.name}.noise",
+                got=sigma.tolist(),
+                allowed="the same sigma for all neurons",
+            )
+        units = float(np.max(sigma)) * self.scale
+        e = round(np.log2(units * np.sqrt(3)))
+        if not 0 <= e <= 15:
+            raise LoweringError(
+                "noise out of the chip's range",
+                where=f"{self.name}.noise",
+                got=f"{units:.3g} units",
+                allowed="0.6..18900 units",
+            )
+        values = np.arange(-128, 128)
+        held = values << (e - 7) if e >= 7 else np.sign(values) * (np.abs(values) >> (7 - e))
+        self.rows.append(
+            Row(
+                f"{self.name}.additive_noise",
+                float(np.max(sigma)),
+                float(held.std()) / self.scale,
+                "V/step",
+                f"uniform, exponent {e}, mean {held.mean():g} units",
+            )
+        )
+        return ChipNoise("uniform8", exponent=e)
+
+    def _normal(self, kind: str, sigma: Array) -> ChipNoise:
+        units = np.asarray(sigma, np.float64) * (self.scale if kind == "additive" else 1.0)
+        largest = float(np.max(units))
+        shift = min(15 - int(np.floor(np.log2(largest))) + NORMAL_FRACTION_BITS - 1, 62)
+        if shift < 0:
+            raise LoweringError(
+                "noise too large",
+                where=f"{self.name}.noise",
+                got=f"{largest:.3g} units",
+                allowed="< 2**27 units",
+            )
+        mantissa = np.rint(units * 2.0 ** (shift - NORMAL_FRACTION_BITS)).astype(np.int64)
+        offset = round(self.m.origin * self.scale) if kind == "multiplicative" else 0
+        if abs(offset) >= 2**26:
+            raise LoweringError(
+                "the reset potential is too far from 0 V for multiplicative noise",
+                where=f"{self.name}.V_reset",
+                got=f"{self.m.origin:g} V",
+            )
+        realised = mantissa * 2.0 ** (NORMAL_FRACTION_BITS - shift)
+        unit = "1/step"
+        if kind == "additive":
+            realised, unit = realised / self.scale, "V/step"
+            if largest < 0.5:
+                self.warnings.append(
+                    f"{self.name}: the noise is below half a unit and mostly rounds to zero"
+                )
+        self.rows.append(
+            worst(
+                f"{self.name}.{kind}_noise",
+                sigma,
+                realised,
+                unit,
+                f"normal, mantissa {int(mantissa.max())} >> {shift}",
+            )
+        )
+        return ChipNoise(kind, mantissa, shift, offset=offset)
+
+
+def lower_fixed(
+    name: str,
+    neuron: LIF,
+    m: Membrane,
+    wires: list[Wire],
+    delays: dict[int, int],
+    target: Target,
+    dt: float,
+    method: str,
+    rows: list[Row],
+    warnings: list[str],
+) -> tuple[Population, list[Edge], dict[str, tuple[str, float, float, str]], list[Watch]]:
+    """As ``lower_float``, and the watches of the overflow ledger."""
+    f = _Fields(name, neuron, m, wires, target, dt, method, rows, warnings)
+    chip = ChipLIF(
+        name=name,
+        size=neuron.size,
+        keep_u=f.keep_u(),
+        keep_v=f.keep_v(),
+        threshold=f.threshold(),
+        bias=f.bias(),
+        noise=f.noise(),
+        inputs=f.inputs(delays),
+        v_init=np.rint(m.init * f.scale).astype(np.int64),
+        period=refractory_period(name, m, target, dt, rows, warnings),
+    )
+    population, edges, watches = chip_population(chip, target)
+    per_volt = 1 / f.scale
+    probes = {
+        "v": ("v", per_volt, m.origin, "V"),
+        "v_pre": ("v_pre", per_volt, m.origin, "V"),
+        "u": ("u", per_volt / float(np.asarray(m.gain).flat[0]), 0.0, "A"),
+        "refractory": ("refractory", dt, 0.0, "s"),
+    }
+    if chip.period is None:
+        del probes["refractory"]
+    return population, edges, probes, watches

@@ -1,0 +1,178 @@
+"""A leaky integrate-and-fire population in floating point."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from neurohw.errors import LoweringError
+from neurohw.network import LIF
+from neurohw.program import Builder, DType, Edge, Float, Population, Value
+from neurohw.program.philox import NORMAL_FRACTION_BITS
+from neurohw.targets import Target
+
+from .common import Counter, not_blocked, refractory_period
+from .neuron import Membrane, current_decay
+from .report import Row
+from .wires import Wire
+
+__all__ = ["lower_float"]
+
+Array = np.ndarray
+
+
+def _port(tau: float | None, taus: list[float]) -> str:
+    if tau is None:
+        return "jump"
+    return "current" if len(taus) == 1 else f"current{taus.index(tau)}"
+
+
+def lower_float(
+    name: str,
+    neuron: LIF,
+    m: Membrane,
+    wires: list[Wire],
+    delays: dict[int, int],
+    target: Target,
+    dt: float,
+    method: str,
+    rows: list[Row],
+    warnings: list[str],
+) -> tuple[Population, list[Edge], dict[str, tuple[str, float, float, str]]]:
+    """Population, incoming edges, and probe map ``variable -> (value, scale, shift, unit)``.
+
+    ``delays`` maps the position of a wire in ``wires`` to the delay of its edge.
+    """
+    real: DType = Float(target.number.float_bits)
+    eps = float(np.finfo(real.storage).eps)
+    b = Builder(name, neuron.size)
+    taus = sorted({w.tau for w in wires if w.tau is not None})
+    jumps = any(w.tau is None for w in wires)
+    if target.current.single and len(taus) + jumps > 1:
+        raise LoweringError(
+            f"{target.name} has one synaptic time constant per neuron",
+            where=name,
+            got=", ".join([*(f"{t:g} s" for t in taus), *(["a jump of V"] if jumps else [])]),
+            allowed="one",
+            fix="use one synapse model for all inputs",
+        )
+
+    def num(label: str, data: Array) -> Value:
+        return b.value_or_param(label, real, np.asarray(data, np.float64))
+
+    def times(x: Value, label: str, data: Array) -> Value:
+        return b.mul(x, num(label, data), real)
+
+    # synaptic currents: u' = decay * u + input
+    current: Value | None = None
+    for tau in taus:
+        suffix = "" if len(taus) == 1 else str(taus.index(tau))
+        decay = np.float64(1 - current_decay(tau, dt, method, f"{name}.tau_syn"))
+        arrived = b.port(_port(tau, taus), real)
+        u = b.add(times(b.state(f"u{suffix}", real), f"decay_u{suffix}", decay), arrived, real)
+        b.write(f"u{suffix}", u, name=f"u{suffix}" if suffix else "u")
+        current = u if current is None else b.add(current, u, real)
+        rows.append(Row(f"{name}.tau_syn{suffix}", tau, _tau(1 - decay, dt, method), "s"))
+    if len(taus) > 1 and current is not None:
+        b.name_value(current, "u")
+    jump = b.port("jump", real) if jumps else None
+    if jump is not None and target.current.state_always:
+        old = times(b.state("u", real), "decay_u", np.float64(0))
+        jump = b.add(old, jump, real)
+        b.write("u", jump, name="u")
+
+    v = b.state("v", real, m.init)
+    period = refractory_period(name, m, target, dt, rows, warnings)
+    count = None if period is None else Counter(b, period)
+    threshold = num("threshold", m.threshold)
+    late = target.reset.timing == "next_step"
+    kind = "current" if taus else "delta"
+    fired = b.compare(target.threshold.compare, v, threshold) if late else None
+    before = v
+    if fired is not None and neuron.reset == "to" and kind not in target.reset.zero_after_input:
+        before = b.select(fired, num("reset", m.reset), v)
+
+    x = times(before, "decay_v", 1 - m.leak)
+    for term in (current, jump):
+        if term is not None:
+            x = b.add(x, term, real)
+    if np.any(m.bias):
+        x = b.add(x, num("bias", m.bias), real)
+    unit = 2.0**-NORMAL_FRACTION_BITS
+    if m.additive is not None:
+        drawn = b.cast(b.normal("additive"), real)
+        x = b.add(x, times(drawn, "noise", m.additive * unit), real)
+    if m.multiplicative is not None:
+        drawn = times(b.cast(b.normal("multiplicative"), real), "noise_v", m.multiplicative * unit)
+        potential = v if m.origin == 0 else b.add(v, num("origin", np.float64(m.origin)), real)
+        x = b.add(x, b.mul(drawn, potential, real), real)
+
+    step = num("step", m.threshold - m.reset) if neuron.reset == "subtract" else None
+    if fired is not None and step is not None:
+        x = b.sub(x, b.select(fired, step, b.const(0.0, real)), real)
+    elif fired is not None and neuron.reset == "to" and before is v:
+        x = b.select(fired, num("reset", m.reset), x)
+    if count is not None:
+        x = b.select(count.blocked, v, x)
+
+    spike = not_blocked(b, b.compare(target.threshold.compare, x, threshold), count)
+    after = x
+    if not late and neuron.reset == "to":
+        after = b.select(spike, num("reset", m.reset), x)
+    elif not late and step is not None:
+        after = b.select(spike, b.sub(x, step, real), x)
+    same = after is x
+    b.write("v", after, name="v")
+    if not same:
+        b.name_value(x, "v_pre")
+    b.spike(spike)
+    if count is not None:
+        count.finish(spike)
+
+    rows.append(
+        Row(
+            f"{name}.tau",
+            float(m.tau.flat[0]),
+            _tau(float(real.storage.type(m.leak.flat[0])), dt, method),
+            "s",
+        )
+    )
+    gain = np.broadcast_to(m.gain, (*m.gain.shape[:-1], neuron.size))
+    edges = []
+    for i, w in enumerate(wires):
+        weights = w.data * gain[..., w.index] if w.tau is not None else w.data
+        edges.append(Edge(w.source, name, _port(w.tau, taus), w.build(real, weights), delays[i]))
+        largest = float(np.max(np.abs(w.data))) if w.data.size else 0.0
+        rows.append(
+            Row(
+                f"{w.where}.weight",
+                largest,
+                largest,
+                "A" if w.tau is not None else "V",
+                f"relative rounding at most {eps / 2:.1e}",
+            )
+        )
+    probes = {
+        "v": ("v", 1.0, m.origin, "V"),
+        "refractory": ("refractory", dt, 0.0, "s"),
+        "v_pre": ("v" if same else "v_pre", 1.0, m.origin, "V"),
+        "u": ("u", 1 / float(m.gain.flat[0]), 0.0, "A"),
+    }
+    if current is None and jump is None:
+        del probes["u"]
+    if current is None and not target.current.state_always:
+        probes.pop("u", None)
+    if count is None:
+        del probes["refractory"]
+    return b.build(), edges, probes
+
+
+def _tau(leak: float, dt: float, method: str) -> float:
+    """Time constant that a realised 1 - decay stands for."""
+    if leak <= 0:
+        return float("inf")
+    if leak >= 1:
+        return dt if method == "euler" else 0.0
+    return dt / float(leak) if method == "euler" else -dt / float(np.log1p(-leak))
+
+
+realised_tau = _tau

@@ -1,0 +1,257 @@
+"""network x target x dt -> program, and a report of what was lost on the way."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+
+from neurohw.errors import LoweringError
+from neurohw.network import LIF, Network, Relay
+from neurohw.network.parts import Population as NetworkPopulation
+from neurohw.program import Edge, Int, Population, Probe, Program, Watch, verify
+from neurohw.targets import Target, load_target
+
+from .fixed import lower_fixed
+from .floating import lower_float
+from .neuron import membrane
+from .report import LoweringReport, Row
+from .sources import lower_driver, lower_relay
+from .timing import retime
+from .wires import Wire, wires_of
+
+__all__ = ["METHODS", "Lowered", "lower"]
+
+METHODS = ("euler", "exponential")
+ProbeMap = dict[str, tuple[str, float, float, str]]
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """A program and the report of how it came about."""
+
+    program: Program
+    report: LoweringReport
+
+
+def lower(
+    network: Network,
+    target: Target | str | os.PathLike[str],
+    *,
+    dt: float,
+    method: str = "",
+    seed: int = 0,
+    trials: int = 1,
+    device_per_trial: bool = False,
+) -> Lowered:
+    """Lower a network onto a target.
+
+    Parameters
+    ----------
+    network : Network
+    target : Target or str
+        A record, its name, or the path of a record file.
+    dt : float
+        Step in seconds, > 0.
+    method : {"euler", "exponential"}, optional
+        How the membrane equation becomes a step (see ``neuron``); default: the target's first.
+    seed : int
+        0..2**64 - 1; the key of every draw, of noise and of mismatch.
+    trials : int
+        Trials of the program, >= 1.
+    device_per_trial : bool
+        Draw parameter mismatch anew for every trial; default: one device for all trials.
+
+    Raises
+    ------
+    LoweringError
+        If the target cannot express the network, naming the part.
+    """
+    record = target if isinstance(target, Target) else load_target(target)
+    network.check()
+    method = method or record.methods[0]
+    if method not in record.methods:
+        raise LoweringError(
+            f"{record.name} has no such method",
+            where=network.name,
+            got=method,
+            allowed=", ".join(record.methods),
+        )
+    if not (np.isfinite(dt) and dt > 0):
+        raise LoweringError("step length", where=network.name, got=dt, allowed="> 0 s")
+    rows: list[Row] = []
+    warnings: list[str] = []
+    notes: list[str] = []
+
+    wires = [w for c in network.connections for w in wires_of(c, dt)]
+    for w in wires:
+        rows.append(Row(f"{w.where}.delay", w.asked, w.delay * dt, "s", f"{w.delay} steps"))
+    names = [d.name for d in network.drivers] + [p.name for p in network.populations]
+    arcs = [(w.source, w.target, w.delay) for w in wires]
+    latency = retime(names, arcs, record.delay.extra, network.name)
+    delays = _delays(wires, latency, record)
+    if any(latency.values()):
+        late = ", ".join(f"{k} {v}" for k, v in latency.items() if v)
+        notes.append(
+            f"retimed for a synapse of at least {record.delay.extra} step; latency in steps: {late}"
+        )
+
+    populations: list[Population] = [
+        lower_driver(d.name, d.model, dt, rows, warnings) for d in network.drivers
+    ]
+    edges: list[Edge] = []
+    watches: list[Watch] = []
+    probe_maps: dict[str, ProbeMap] = {d.name: {} for d in network.drivers}
+    devices = np.arange(trials if device_per_trial else 1)
+    for p in network.populations:
+        mine = [i for i, w in enumerate(wires) if w.target == p.name]
+        incoming = [wires[i] for i in mine]
+        own = {k: delays[i] for k, i in enumerate(mine)}
+        if isinstance(p.model, Relay):
+            populations.append(lower_relay(p.name, p.model.size))
+            edges += [
+                Edge(
+                    w.source,
+                    p.name,
+                    "in",
+                    w.build(Int(24), np.rint(w.data).astype(np.int64)),
+                    own[k],
+                )
+                for k, w in enumerate(incoming)
+            ]
+            probe_maps[p.name] = {}
+            continue
+        lowered, new_edges, probes, new_watches = _neurons(
+            p, incoming, own, record, dt, method, seed, devices, rows, warnings
+        )
+        populations.append(lowered)
+        edges += new_edges
+        watches += new_watches
+        probe_maps[p.name] = probes
+    if record.noise.note and any(p.noise for p in network.populations):
+        notes.append(record.noise.note)
+
+    program = Program(
+        name=network.name,
+        target=record.name,
+        dt=dt,
+        seed=seed,
+        trials=trials,
+        populations=tuple(populations),
+        edges=tuple(edges),
+        probes=tuple(_probes(network, probe_maps, latency, dt)),
+        watches=tuple(watches),
+        latency={k: v for k, v in latency.items() if v},
+    )
+    verify(program)
+    report = LoweringReport(
+        network.name,
+        record.name,
+        dt,
+        method,
+        tuple(rows),
+        tuple(warnings),
+        tuple(notes),
+        dict(program.latency),
+    )
+    return Lowered(program, report)
+
+
+def _delays(wires: list[Wire], latency: dict[str, int], target: Target) -> dict[int, int]:
+    """Delay of each wire's edge after retiming, checked against the target."""
+    out = {}
+    longest = target.delay.extra + target.delay.max
+    for i, w in enumerate(wires):
+        out[i] = w.delay + latency[w.target] - latency[w.source]
+        if out[i] > longest:
+            shift = out[i] - w.delay
+            raise LoweringError(
+                "delay too long",
+                where=f"{w.where}.delay",
+                got=f"{w.delay} steps"
+                + (f" and {shift} for retiming" if shift else "")
+                + f", a register value of {out[i] - target.delay.extra}",
+                allowed=f"0..{target.delay.max} on {target.name}",
+                fix="use a longer step",
+            )
+    return out
+
+
+def _neurons(
+    p: NetworkPopulation,
+    wires: list[Wire],
+    delays: dict[int, int],
+    target: Target,
+    dt: float,
+    method: str,
+    seed: int,
+    devices: np.ndarray,
+    rows: list[Row],
+    warnings: list[str],
+) -> tuple[Population, list[Edge], ProbeMap, list[Watch]]:
+    assert isinstance(p.model, LIF)
+    rule = target.noise
+    for n in p.noise:
+        kind = type(n).__name__.removesuffix("Noise").lower()
+        if getattr(rule, kind) == "none":
+            raise LoweringError(
+                f"{target.name} has no {kind} noise",
+                where=f"{p.name}.noise",
+                got=f"{kind} noise",
+                allowed="additive noise" if rule.additive != "none" else "none",
+                fix="use target lava or a float target",
+                origin=n.origin.place,
+            )
+    m = membrane(
+        p.name,
+        p.model,
+        p.noise,
+        p.mismatch,
+        target=target,
+        dt=dt,
+        method=method,
+        seed=seed,
+        devices=devices,
+    )
+    if target.fixed:
+        return lower_fixed(p.name, p.model, m, wires, delays, target, dt, method, rows, warnings)
+    population, edges, probes = lower_float(
+        p.name, p.model, m, wires, delays, target, dt, method, rows, warnings
+    )
+    return population, edges, probes, []
+
+
+def _probes(
+    network: Network, maps: dict[str, ProbeMap], latency: dict[str, int], dt: float
+) -> list[Probe]:
+    """Probes of the program; a retimed population is sampled that much later."""
+    out: dict[str, Probe] = {}
+    for probe in network.probes:
+        for variable in probe.variables:
+            if variable == "spikes":
+                new = Probe(probe.population, "spikes")
+            else:
+                name = "v_pre" if (variable, probe.when) == ("v", "before_reset") else variable
+                known = maps[probe.population]
+                if name not in known:
+                    raise LoweringError(
+                        "nothing of this name to record",
+                        where=f"{probe.population}.{variable}",
+                        got=variable,
+                        allowed=", ".join(["spikes", *known]),
+                    )
+                value, scale, shift, unit = known[name]
+                every = 1 if probe.every is None else max(1, round(probe.every / dt))
+                new = Probe(
+                    probe.population,
+                    value,
+                    every,
+                    latency[probe.population],
+                    probe.reduce or "",
+                    scale,
+                    shift,
+                    unit,
+                )
+            out.setdefault(new.key, new)
+    return list(out.values())

@@ -1,0 +1,150 @@
+"""Choose the integers of a chip for the physics of a population.
+
+One factor, ``scale``, turns volts into the membrane's integer units; a synaptic current is already
+in volts per step (see ``neuron``). The factor is as large as the chip allows, so that rounding is as
+small as it can be: the threshold, the largest weight and the bias must fit their fields, and a
+quarter of a neuron's inputs firing together must fit the current. Then the threshold's mantissa is
+made whole, so that a threshold shared by the population is realised exactly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from neurohw.errors import LoweringError
+from neurohw.targets import Target
+
+from .neuron import Membrane
+from .wires import Wire
+
+__all__ = ["Mantissas", "bias_field", "choose_scale", "decay_field", "weight_field"]
+
+Array = np.ndarray
+SYNCHRONOUS = 0.25
+
+
+@dataclass(frozen=True)
+class Mantissas:
+    """Weights of one connection as a chip holds them.
+
+    ``mantissa`` as programmed; ``effective`` the integers that are summed (after the exponent
+    where the target applies it to each weight); ``realised`` what they stand for, in volts.
+    """
+
+    exponent: int
+    sign: str
+    mantissa: Array
+    effective: Array
+    realised: Array
+
+
+def _sign(data: Array) -> str:
+    if data.size == 0 or data.min() >= 0:
+        return "excitatory"
+    return "inhibitory" if data.max() <= 0 else "mixed"
+
+
+def _limit(target: Target, sign: str) -> int:
+    return target.weight.mixed_max if sign == "mixed" else target.weight.positive_max
+
+
+def choose_scale(
+    name: str, m: Membrane, target: Target, wires: list[Wire], volts: list[Array]
+) -> tuple[float, str]:
+    """(units per volt, which field set it)."""
+    field = target.threshold
+    highest = (2**field.mantissa_bits - 1) << field.shift
+    top = float(np.max(m.threshold))
+    if top <= 0:
+        raise LoweringError(
+            "threshold must lie above the reset potential",
+            where=f"{name}.V_th",
+            got=f"{top:g} V above",
+            allowed="> 0 V",
+        )
+    # twice the threshold fits the membrane, so that an overshoot is not an overflow
+    room = 2 ** (target.voltage.bits - 2)
+    limits = {"threshold": min(highest, room) / top}
+    limits["initial v"] = (2 ** (target.voltage.bits - 1) - 1) / max(
+        float(np.max(np.abs(m.init))), 1e-300
+    )
+    bias = float(np.max(np.abs(m.bias)))
+    if bias:
+        most = (2 ** (target.bias.mantissa_bits - 1) - 1) << target.bias.exponent_max
+        limits["bias"] = most / bias
+    for w, v in zip(wires, volts, strict=True):
+        if v.size and np.any(v):
+            most = _limit(target, _sign(v)) << (target.weight.exponent_max + target.current.align)
+            limits[f"weight of {w.where}"] = most / float(np.max(np.abs(v)))
+    together = _fan_in(wires, volts, np.size(m.threshold))
+    if together:
+        limits["sum of weights"] = 2 ** (target.current.bits - 1) / (SYNCHRONOUS * together)
+    cause = min(limits, key=lambda k: limits[k])
+    scale = limits[cause]
+    if m.additive is not None and target.noise.additive == "uniform8" and np.any(m.additive):
+        # the chip's noise comes in powers of two: shrink the scale by less than a factor of two
+        units = float(np.max(m.additive)) * scale * np.sqrt(3)
+        scale *= 2.0 ** np.floor(np.log2(units)) / units
+        cause += ", noise"
+    mantissa = np.floor(top * scale / 2**field.shift)
+    if mantissa < 1:
+        raise LoweringError(
+            "the threshold rounds to zero",
+            where=f"{name}.V_th",
+            got=f"{cause} limits the scale to {scale:.3g} units per volt",
+            allowed=f"at least {2**field.shift} units at the threshold",
+            fix="make that value smaller against the threshold",
+        )
+    return float(mantissa * 2**field.shift / top), cause
+
+
+def _fan_in(wires: list[Wire], volts: list[Array], size: int) -> float:
+    """Largest sum of absolute weights into one neuron, in volts."""
+    wide = max([size, *(int(np.max(w.index)) + 1 for w in wires if np.size(w.index))], default=1)
+    total = np.zeros(wide)
+    for w, v in zip(wires, volts, strict=True):
+        np.add.at(total, np.broadcast_to(w.index, v.shape), np.abs(v))
+    return float(total.max())
+
+
+def decay_field(leak: Array, low: int, high: int) -> Array:
+    """Effective decay in 1/4096, an integer in low..high."""
+    return np.clip(np.rint(4096 * np.asarray(leak)), low, high).astype(np.int64)
+
+
+def bias_field(bias: Array, scale: float, target: Target) -> tuple[Array, Array, int]:
+    """(integers, mantissas, exponent) of a constant current, with one exponent."""
+    units = np.asarray(bias) * scale
+    limit = 2 ** (target.bias.mantissa_bits - 1) - 1
+    for exponent in range(target.bias.exponent_max + 1):
+        mantissa = np.rint(units / 2**exponent).astype(np.int64)
+        if np.all(np.abs(mantissa) <= limit):
+            break
+    mantissa = np.clip(mantissa, -limit - 1, limit)
+    return mantissa << exponent, mantissa, exponent
+
+
+def weight_field(volts: Array, scale: float, target: Target) -> Mantissas:
+    """Mantissas and exponent of one connection's weights (in volts)."""
+    rule, align = target.weight, target.current.align
+    sign = _sign(volts)
+    units = volts * scale / 2**align
+    limit, grid = _limit(target, sign), 2 if sign == "mixed" and rule.mixed_even else 1
+    largest = float(np.max(np.abs(units))) if units.size else 0.0
+    low = rule.exponent_min if rule.exponent_on == "sum" else 0
+    exponent = low
+    while exponent < rule.exponent_max and largest > (limit + grid / 2) * 2.0**exponent:
+        exponent += 1
+    mantissa = np.rint(units / 2.0**exponent / grid).astype(np.int64) * grid
+    least = {"mixed": rule.mixed_min, "inhibitory": -rule.positive_max}.get(sign, 0)
+    mantissa = np.clip(mantissa, least, limit)
+    if rule.exponent_on == "weight":
+        edge = 2 ** (target.current.input_bits - 1) - 1
+        effective = np.clip((mantissa << exponent), -edge, edge)
+        realised = effective * 2.0**align / scale
+    else:
+        effective = mantissa
+        realised = mantissa * 2.0 ** (exponent + align) / scale
+    return Mantissas(exponent, sign, mantissa, effective, realised)

@@ -1,0 +1,95 @@
+"""Drivers and relays: the same nodes on every target, so that every target hears the same spikes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from neurohw.errors import LoweringError
+from neurohw.network import Poisson, Regular, SpikeArray, SpikeTimes
+from neurohw.network.drivers import DriverModel
+from neurohw.program import BOOL, Builder, Int, Population
+
+from .report import Row
+
+__all__ = ["lower_driver", "lower_relay"]
+
+_COUNT, _CHANCE = Int(32), Int(34)
+SILENT = 2**31 - 1
+
+
+def lower_driver(
+    name: str, driver: DriverModel, dt: float, rows: list[Row], warnings: list[str]
+) -> Population:
+    """Population of a driver."""
+    b = Builder(name, driver.size)
+    if isinstance(driver, Regular):
+        _regular(b, driver, dt, rows)
+    elif isinstance(driver, Poisson):
+        chance = np.asarray(driver.rate, np.float64) * dt
+        if np.any(chance > 1):
+            raise LoweringError(
+                "more than one spike per step",
+                where=f"{name}.rate",
+                got=f"{float(np.max(driver.rate)):g} Hz at dt = {dt:g} s",
+                allowed=f"<= {1 / dt:g} Hz",
+                origin=driver.origin.place,
+            )
+        bound = np.rint(chance * 2**32).astype(np.int64)
+        drawn = b.compare("lt", b.word("poisson"), b.value_or_param("chance", _CHANCE, bound))
+        b.spike(drawn)
+        rows.append(_worst(f"{name}.rate", driver.rate, bound / 2.0**32 / dt, "Hz"))
+    elif isinstance(driver, SpikeTimes):
+        steps = [np.rint(t / dt).astype(np.int64) for t in driver.times]
+        pairs = {(int(s), i) for i, train in enumerate(steps) for s in train}
+        lost = sum(map(len, steps)) - len(pairs)
+        if lost:
+            warnings.append(f"{name}: {lost} spikes fall into a step that already holds one")
+        b.spike(b.external("spikes", BOOL, np.array(sorted(pairs), np.int64).reshape(-1, 2)))
+    else:
+        assert isinstance(driver, SpikeArray)
+        events = None if driver.events is None else np.stack(driver.events, axis=1)
+        b.spike(b.external("spikes", BOOL, events))
+    return b.build()
+
+
+def _regular(b: Builder, driver: Regular, dt: float, rows: list[Row]) -> None:
+    """A counter: spike at zero, then start again from period - 1."""
+    wanted = np.broadcast_to(np.asarray(driver.period, np.float64), (driver.size,))
+    silent = ~np.isfinite(wanted)
+    period = np.where(silent, 1, np.rint(np.where(silent, dt, wanted) / dt)).astype(np.int64)
+    if np.any(period < 1):
+        raise LoweringError(
+            "more than one spike per step",
+            where=f"{b.name}.period",
+            got=f"{float(wanted.min()):g} s",
+            allowed=f">= {dt:g} s",
+            origin=driver.origin.place,
+        )
+    start = np.rint(np.asarray(driver.start, np.float64) / dt).astype(np.int64)
+    left = b.state("left", _COUNT, np.where(silent, SILENT, start))
+    again = b.value_or_param("again", _COUNT, period - 1)
+    zero = b.compare("le", left, b.const(0, _COUNT))
+    down = b.sub(left, b.const(1, Int(2)), _COUNT, overflow="saturate")
+    b.write("left", b.select(zero, again, down))
+    b.spike(zero)
+    if not silent.all():
+        rows.append(_worst(f"{b.name}.period", wanted[~silent], period[~silent] * dt, "s"))
+
+
+def lower_relay(name: str, size: int) -> Population:
+    """A spike whenever at least one arrives."""
+    b = Builder(name, size)
+    b.spike(b.compare("gt", b.port("in", _COUNT, "saturate"), b.const(0, _COUNT)))
+    return b.build()
+
+
+def _worst(where: str, asked: object, realised: object, unit: str, note: str = "") -> Row:
+    a, r = np.broadcast_arrays(np.asarray(asked, np.float64), np.asarray(realised, np.float64))
+    a, r = a.ravel(), r.ravel()
+    i = int(np.argmax(np.abs(a - r)))
+    if a.size > 1:
+        note = f"{note}; worst of {a.size}".lstrip("; ")
+    return Row(where, float(a[i]), float(r[i]), unit, note)
+
+
+worst = _worst
