@@ -63,6 +63,8 @@ class ChipLIF:
         Mantissa << shift.
     bias : array
         Mantissa << exponent.
+    v_low, v_high : int or None
+        Limits of ``v``; None for those of the target.
     period : Period or None
         Blocked steps (not the register's value).
     """
@@ -74,6 +76,8 @@ class ChipLIF:
     threshold: Array | int
     bias: Array | int = 0
     v_init: Array | int = 0
+    v_low: int | None = None
+    v_high: int | None = None
     period: Period | None = None
     inputs: tuple[ChipInput, ...] = ()
     noise: tuple[ChipNoise, ...] = ()
@@ -169,9 +173,11 @@ class _Step:
             x = b.add(x, d, wide, **mode)
         b.name_value(x, "v_exact")
         top = (1 << (rule.bits - 1)) - 1
-        self._watch("v_exact", -top, top, "v")
-        above = b.op("max", wide, x, b.const(-top, state))
-        v = b.op("min", state, above, b.const(top, state))
+        low = -top if self.c.v_low is None else self.c.v_low
+        high = top if self.c.v_high is None else self.c.v_high
+        self._watch("v_exact", low, high, "v")
+        above = b.op("max", wide, x, b.const(low, state))
+        v = b.op("min", state, above, b.const(high, state))
         if count is not None:
             v = b.select(count.blocked, old, v)
         return b.name_value(v, "v_pre"), count

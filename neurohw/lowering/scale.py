@@ -2,8 +2,8 @@
 
 One factor, ``scale``, turns volts into the membrane's integer units; a synaptic current is already
 in volts per step (see ``neuron``). The factor is as large as the chip allows, so that rounding is as
-small as it can be: the threshold, the largest weight and the bias must fit their fields, and a
-quarter of a neuron's inputs firing together must fit the current. Then the threshold's mantissa is
+small as it can be: the threshold, the largest weight and the bias must fit their fields, and the
+strongest inputs of a neuron firing together must fit the current. Then the threshold's mantissa is
 made whole, so that a threshold shared by the population is realised exactly.
 """
 
@@ -22,7 +22,8 @@ from .wires import Wire
 __all__ = ["Mantissas", "bias_field", "choose_scale", "decay_field", "weight_field"]
 
 Array = np.ndarray
-SYNCHRONOUS = 0.25
+ALL_OF, SYNCHRONOUS = 16, 0.25
+"""How many of a neuron's strongest inputs, and what share of the rest, may fire together."""
 
 
 @dataclass(frozen=True)
@@ -78,9 +79,10 @@ def choose_scale(
         if v.size and np.any(v):
             most = _limit(target, _sign(v)) << (target.weight.exponent_max + target.current.align)
             limits[f"weight of {w.where}"] = most / float(np.max(np.abs(v)))
-    together = _fan_in(wires, volts, np.size(m.threshold))
+    together = _fan_in(wires, volts)
     if together:
-        limits["sum of weights"] = 2 ** (target.current.bits - 1) / (SYNCHRONOUS * together)
+        width = min(target.current.bits, target.current.input_bits + target.current.align)
+        limits["sum of weights"] = (2 ** (width - 1) - 2**target.current.align) / together
     cause = min(limits, key=lambda k: limits[k])
     scale = limits[cause]
     if m.additive is not None and target.noise.additive == "uniform8" and np.any(m.additive):
@@ -100,13 +102,21 @@ def choose_scale(
     return float(mantissa * 2**field.shift / top), cause
 
 
-def _fan_in(wires: list[Wire], volts: list[Array], size: int) -> float:
-    """Largest sum of absolute weights into one neuron, in volts."""
-    wide = max([size, *(int(np.max(w.index)) + 1 for w in wires if np.size(w.index))], default=1)
-    total = np.zeros(wide)
-    for w, v in zip(wires, volts, strict=True):
-        np.add.at(total, np.broadcast_to(w.index, v.shape), np.abs(v))
-    return float(total.max())
+def _fan_in(wires: list[Wire], volts: list[Array]) -> float:
+    """Volts that arrive at one neuron in one step when its inputs fire together."""
+    if not wires:
+        return 0.0
+    target = np.concatenate(
+        [np.broadcast_to(w.index, v.shape).ravel() for w, v in zip(wires, volts, strict=True)]
+    )
+    size = np.concatenate([np.abs(v).ravel() for v in volts])
+    if not size.size:
+        return 0.0
+    order = np.lexsort((-size, target))
+    target, size = target[order], size[order]
+    rank = np.arange(target.size) - np.searchsorted(target, target)
+    share = np.where(rank < ALL_OF, 1.0, SYNCHRONOUS)
+    return float(np.bincount(target, share * size).max())
 
 
 def decay_field(leak: Array, low: int, high: int) -> Array:
