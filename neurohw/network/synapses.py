@@ -1,0 +1,240 @@
+"""Synapses: what one arriving spike does, and how strong each of many of them is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurohw.errors import UnitError
+from neurohw.network.common import Ask, Origin, Part, frozen, same
+from neurohw.network.units import FloatArray, Quantity, Shown, Value, to_si
+
+__all__ = ["CSR", "Delta", "Event", "Exponential", "SynapseModel", "Weight"]
+
+
+@dataclass(frozen=True, eq=False)
+class CSR:
+    """A sparse matrix by rows: row i holds ``data[indptr[i]:indptr[i + 1]]``.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        ``(n_target, n_source)``.
+    indptr : int64 array of shape (n_target + 1,)
+        Where each row starts.
+    indices : int64 array of shape (nnz,)
+        Source of each entry; ascending within a row, none twice.
+    data : float64 array of shape (nnz,)
+        Values in SI. All arrays are read-only.
+    """
+
+    shape: tuple[int, int]
+    indptr: NDArray[np.int64]
+    indices: NDArray[np.int64]
+    data: FloatArray
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """Target of each entry, shape (nnz,)."""
+        return np.repeat(np.arange(self.shape[0]), np.diff(self.indptr))
+
+    def toarray(self) -> FloatArray:
+        """The dense matrix of shape `shape`."""
+        dense = np.zeros(self.shape)
+        dense[self.rows, self.indices] = self.data
+        return dense
+
+    def same_pattern(self, other: CSR) -> bool:
+        """Whether both have entries at the same places."""
+        return (
+            self.shape == other.shape
+            and np.array_equal(self.indptr, other.indptr)
+            and np.array_equal(self.indices, other.indices)
+        )
+
+    def __eq__(self, other: object) -> bool:
+        """Same shape, places and values."""
+        if not isinstance(other, CSR):
+            return NotImplemented
+        return self.same_pattern(other) and same(self.data, other.data)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+Weight = Value | CSR
+"""One value for all; one per neuron; a matrix [target, source]; or a sparse one."""
+
+
+def read_csr(ask: Ask, key: str, value: Any, unit: str) -> CSR:
+    """A CSR from a scipy sparse matrix or array, a CSR, or a mapping.
+
+    Parameters
+    ----------
+    ask : Ask
+        Who asks.
+    key : str
+        Field name.
+    value : scipy.sparse matrix, CSR or Mapping
+        A mapping has ``rows``, ``columns``, ``values`` and ``shape``.
+    unit : str
+        Unit of the values; bare numbers are SI.
+
+    Raises
+    ------
+    NetworkError
+        An entry lies outside the shape or occurs twice.
+    UnitError
+        A value is not finite or has the wrong unit.
+    """
+    if isinstance(value, CSR):
+        value = {
+            "rows": value.rows, "columns": value.indices, "values": value.data,
+            "shape": value.shape,
+        }  # fmt: skip
+    elif hasattr(value, "tocsr"):
+        summed = value.tocsr(copy=True)
+        summed.sum_duplicates()
+        entries = summed.tocoo()
+        value = {
+            "rows": entries.row, "columns": entries.col, "values": entries.data,
+            "shape": entries.shape,
+        }  # fmt: skip
+    names = ("rows", "columns", "values", "shape")
+    if set(value) != set(names):
+        ask.error(key, "not a sparse matrix", got=Shown(", ".join(value)), allowed=", ".join(names))
+    rows, columns = (ask.integers(key, value[k]) for k in names[:2])
+    shape = tuple(ask.integers(key, value["shape"]).tolist())
+    where, place = f"{ask.owner}.{key}", ask.origin.at(key)
+    raw = np.asarray(value["values"])
+    if raw.dtype.kind == "f" and raw.shape == rows.shape == columns.shape:
+        for bad in np.flatnonzero(~np.isfinite(raw))[:1]:
+            at = (int(rows[bad]), int(columns[bad]))
+            ask.error(key, f"not finite at index {at}", got=float(raw[bad]), kind=UnitError)
+    values = np.atleast_1d(to_si(value["values"], unit, where=where, origin=place))
+    if len(shape) != 2 or rows.ndim != 1 or not rows.shape == columns.shape == values.shape:
+        got = Shown(f"shapes {rows.shape}, {columns.shape}, {values.shape} and {len(shape)} axes")
+        ask.error(key, "rows, columns and values differ in length", got=got)
+    for name, index, bound in (("row", rows, shape[0]), ("column", columns, shape[1])):
+        if index.size and index.max() >= bound:
+            ask.error(key, f"{name} outside the matrix", got=int(index.max()), allowed=f"< {bound}")
+    order = np.lexsort((columns, rows))
+    rows, columns, values = rows[order], columns[order], values[order]
+    twice = (np.diff(rows) == 0) & (np.diff(columns) == 0)
+    if twice.any():
+        k = int(np.argmax(twice))
+        ask.error(key, "an entry occurs twice", got=Shown(f"row {rows[k]}, column {columns[k]}"))
+    indptr = np.concatenate(([0], np.cumsum(np.bincount(rows, minlength=shape[0]))))
+    return CSR(
+        (shape[0], shape[1]), frozen(indptr, np.int64), frozen(columns, np.int64), frozen(values)
+    )
+
+
+def is_sparse(value: Any) -> bool:
+    """Whether a value describes a sparse matrix."""
+    return isinstance(value, CSR | dict) or hasattr(value, "tocsr")
+
+
+def _weight(ask: Ask, value: Any, unit: str) -> Weight:
+    if is_sparse(value):
+        return read_csr(ask, "weight", value, unit)
+    where, place = f"{ask.owner}.weight", ask.origin.at("weight")
+    number = to_si(value, unit, where=where, origin=place)
+    if isinstance(number, np.ndarray) and number.ndim > 2:
+        got = Shown(f"{number.ndim} axes")
+        ask.error("weight", "wrong shape", got=got, allowed="a matrix [target, source] at most")
+    return number
+
+
+@dataclass(frozen=True, eq=False, init=False)
+class Delta(Part):
+    """A spike makes V of its target jump by `weight` volts.
+
+    Parameters
+    ----------
+    weight : Quantity or sparse matrix
+        Jump in V, any sign: one value (for every pair), a matrix [target, source], a scipy sparse
+        matrix [target, source] (bare SI numbers), or one value per neuron (one to one).
+    origin : Origin, optional
+        Where the object was made; found by itself.
+
+    Raises
+    ------
+    UnitError
+        Wrong unit, or a weight that is not finite (its index is named).
+    NetworkError
+        More than two axes.
+    """
+
+    weight: Weight
+    origin: Origin = field(compare=False, repr=False)
+
+    def __init__(self, *, weight: Quantity, origin: Origin | None = None) -> None:
+        ask = self._ask(origin)
+        self._set(weight=_weight(ask, weight, "V"))
+
+
+@dataclass(frozen=True, eq=False, init=False)
+class Exponential(Part):
+    """A spike makes a synaptic current jump by `weight`; it decays: ``tau dI/dt = -I``.
+
+    Parameters
+    ----------
+    weight : Quantity or sparse matrix
+        Jump of the current in A, any sign; forms as for :class:`Delta`.
+    tau : Quantity
+        Time constant in s, greater than 0, one value.
+    origin : Origin, optional
+        Where the object was made; found by itself.
+
+    Raises
+    ------
+    UnitError
+        Wrong unit, or a weight that is not finite (its index is named).
+    NetworkError
+        `tau` is not positive, or more than two axes.
+    """
+
+    weight: Weight
+    tau: float
+    origin: Origin = field(compare=False, repr=False)
+
+    def __init__(
+        self, *, weight: Quantity, tau: Quantity, origin: Origin | None = None
+    ) -> None:  # fmt: skip
+        ask = self._ask(origin)
+        self._set(weight=_weight(ask, weight, "A"), tau=ask.one("tau", tau, "s", above=0))
+
+
+@dataclass(frozen=True, eq=False, init=False)
+class Event(Part):
+    """A spike arrives as a bare event: the input of a :class:`~neurohw.network.neurons.Relay`.
+
+    Parameters
+    ----------
+    weight : int or matrix of int
+        1 where there is a connection, 0 where there is none; forms as for :class:`Delta`.
+    origin : Origin, optional
+        Where the object was made; found by itself.
+
+    Raises
+    ------
+    NetworkError
+        A value is neither 0 nor 1.
+    """
+
+    weight: Weight
+    origin: Origin = field(compare=False, repr=False)
+
+    def __init__(self, *, weight: Quantity = 1.0, origin: Origin | None = None) -> None:
+        ask = self._ask(origin)
+        self._set(weight=_weight(ask, weight, ""))
+        data = self.weight.data if isinstance(self.weight, CSR) else self.weight
+        if not np.isin(data, (0.0, 1.0)).all():
+            ask.error("weight", "an event has no strength", got=Shown(str(np.max(data))),
+                      allowed="0 or 1")  # fmt: skip
+
+
+SynapseModel = Delta | Exponential | Event

@@ -1,0 +1,172 @@
+"""Writes a network and how to run it as TOML that reads back as equal."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+
+from neurohw.network.common import Part
+from neurohw.network.drivers import SpikeArray
+from neurohw.network.network import Network
+from neurohw.network.neurons import LIF
+from neurohw.network.noise import AdditiveNoise
+from neurohw.network.parts import Connection, Population
+from neurohw.network.runspec import RunSpec
+from neurohw.network.synapses import CSR, Delta, Event, Exponential
+from neurohw.network.units import format_si
+
+__all__ = ["dumps"]
+
+_UNITS = {
+    "C": "F", "g_L": "S", "tau": "s", "R": "ohm", "E_L": "V", "V_th": "V", "V_reset": "V",
+    "V_init": "V", "t_ref": "s", "t_ref_sigma": "s", "I_bias": "A", "rate": "Hz", "period": "s",
+    "start": "s", "dt": "s", "duration": "s", "delay": "s", "every": "s",
+}  # fmt: skip
+_KINDS = {
+    "Regular": "regular", "Poisson": "poisson", "SpikeTimes": "spike_times",
+    "SpikeArray": "spike_array", "LIF": "lif", "Relay": "relay", "AdditiveNoise": "additive",
+    "MultiplicativeNoise": "multiplicative", "Delta": "delta", "Exponential": "exponential",
+    "Event": "event",
+}  # fmt: skip
+_ZERO = ("t_ref", "t_ref_sigma", "I_bias", "start", "delay")
+
+
+def dumps(network: Network, run: RunSpec | None = None) -> str:
+    """Write a network as TOML: ``loads(dumps(network, run)) == (network, run)``.
+
+    Parameters
+    ----------
+    network : Network
+        What to write. Arrays are written out, in SI.
+    run : RunSpec, optional
+        How to run it.
+
+    Returns
+    -------
+    str
+        TOML text.
+    """
+    blocks = [_block("[network]", {"name": network.name})]
+    for driver in network.drivers:
+        body = {"name": driver.name, "kind": _kind(driver.model), **_fields(driver.model)}
+        blocks.append(_block("[[driver]]", body))
+    short = {part.name: wire for part in network.populations if (wire := _relayed(network, part))}
+    for part in network.populations:
+        if part.name not in short:
+            blocks.append(_block("[[population]]", _population(part)))
+    for name, wire in short.items():
+        body = {"name": name, "source": wire.source, **_pick({"delay": wire.delay})}
+        blocks.append(_block("[[spike_driver]]", body))
+    for wire in network.connections:
+        if wire is not short.get(wire.target):
+            blocks.append(_block("[[synapse]]", _synapse(wire)))
+    for probe in network.probes:
+        body = {"population": probe.population, "variables": list(probe.variables)}
+        body |= _pick({"every": probe.every, "reduce": probe.reduce})
+        if probe.when != "after_reset":
+            body["when"] = probe.when
+        blocks.append(_block("[[probe]]", body))
+    if run is not None:
+        blocks.append(_block("[run]", _fields(run)))
+    return "\n".join(blocks)
+
+
+def _kind(part: Any) -> str:
+    return _KINDS[type(part).__name__]
+
+
+def _pick(values: dict[str, Any], units: dict[str, str] = _UNITS) -> dict[str, Any]:
+    """Fields worth writing: quantities with units, neither absent nor zero by default."""
+    body: dict[str, Any] = {}
+    for key, value in values.items():
+        default = key in _ZERO and isinstance(value, float) and value == 0
+        if value is None or default or (isinstance(value, tuple) and not value):
+            continue
+        unit = units.get(key)
+        body[key] = format_si(value, unit) if unit and isinstance(value, float) else value
+    return body
+
+
+def _fields(part: Part) -> dict[str, Any]:
+    values = {k: v for k, v in part.arguments().items() if k != "origin"}
+    if isinstance(part, LIF):
+        for key in ("V_reset", "V_init"):
+            if values[key] is part.E_L or (
+                isinstance(values[key], float) and values[key] == part.E_L
+            ):
+                del values[key]
+    if isinstance(part, SpikeArray) and part.events is not None:
+        values["events"] = {"steps": part.events[0], "indices": part.events[1]}
+    return _pick(values)
+
+
+def _population(part: Population) -> dict[str, Any]:
+    body = {"name": part.name, "model": _kind(part.model), **_fields(part.model)}
+    if part.noise:
+        body["noise"] = [
+            {"kind": _kind(noise)}
+            | _pick(
+                {"sigma": noise.sigma, "convention": noise.convention},
+                {
+                    "sigma": ("A" if isinstance(noise, AdditiveNoise) else "S")
+                    + ("*s**0.5" if noise.convention == "white" else "")
+                },
+            )
+            for noise in part.noise
+        ]
+    if part.mismatch:
+        body["mismatch"] = [_fields(item) for item in part.mismatch]
+    return body
+
+
+def _synapse(wire: Connection) -> dict[str, Any]:
+    synapse = wire.synapse
+    body: dict[str, Any] = {"source": wire.source, "target": wire.target, "name": wire.name}
+    body["kind"] = _kind(synapse)
+    unit = {Delta: "V", Exponential: "A", Event: ""}[type(synapse)]
+    body |= _pick({"weight": wire.weight}, {"weight": unit})
+    if isinstance(synapse, Exponential):
+        body |= _pick({"tau": synapse.tau})
+    body |= _pick({"delay": wire.delay, "delay_steps": wire.delay_steps})
+    if wire.connectivity == "one_to_one":
+        body["connectivity"] = wire.connectivity
+    return body
+
+
+def _relayed(network: Network, part: Population) -> Connection | None:
+    """The only input of a relay, if `spike_driver` would have made it."""
+    inputs = [wire for wire in network.connections if wire.target == part.name]
+    if len(inputs) != 1 or isinstance(part.model, LIF):
+        return None
+    wire = inputs[0]
+    plain = isinstance(wire.synapse, Event) and isinstance(wire.weight, float) and wire.weight == 1
+    named = wire.name == f"{wire.source}_to_{part.name}" and isinstance(wire.delay, float)
+    order = [population.name for population in network.populations]
+    early = wire.source not in order or order.index(wire.source) < order.index(part.name)
+    return wire if plain and named and early and wire.connectivity == "one_to_one" else None
+
+
+def _block(header: str, body: dict[str, Any]) -> str:
+    return "\n".join((header, *(f"{key} = {_value(value)}" for key, value in body.items()), ""))
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool | int | np.integer):
+        return str(value).lower()
+    if isinstance(value, float):
+        return repr(value)
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, CSR):
+        table = {
+            "shape": list(value.shape), "rows": value.rows, "columns": value.indices,
+            "values": value.data,
+        }  # fmt: skip
+        return _value(table)
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {_value(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    return "[" + ", ".join(map(_value, value)) + "]"
