@@ -1,0 +1,220 @@
+"""What of a program has to be computed, and how wide: everything codegen and run agree on.
+
+Names of kinds: ``b`` bool, ``i4``/``i8`` integers held in 32 or 64 bits, ``f4``/``f8`` floats.
+An integer is held in 32 bits where ``verify`` shows that every value fits, whatever its type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from neurohw.program import Dense, Edge, Float, Int, Interval, Population, Program, Sparse
+from neurohw.program.types import Bool, DType
+from neurohw.program.verify import _exact_interval, _weight_sums
+
+__all__ = ["DTYPES", "Kernel", "PopPlan", "Tap", "WatchRow"]
+__all__ += ["components", "edge_arrays", "fits32", "kind_of", "plan_population", "storage_kind"]
+
+DTYPES: Mapping[str, np.dtype] = {
+    "b": np.dtype(np.uint8), "i4": np.dtype(np.int32), "i8": np.dtype(np.int64),
+    "f4": np.dtype(np.float32), "f8": np.dtype(np.float64), "u4": np.dtype(np.uint32),
+}
+
+
+def fits32(*spans: Interval | None) -> bool:
+    """Whether all of these intervals lie within int32."""
+    return all(s is not None and s[0] >= -(2**31) and s[1] < 2**31 for s in spans)
+
+
+def kind_of(dtype: DType, span: Interval | None) -> str:
+    """How values of a type, known to lie in ``span``, are held."""
+    if isinstance(dtype, Bool):
+        return "b"
+    if isinstance(dtype, Float):
+        return "f4" if dtype.bits == 32 else "f8"
+    return "i4" if fits32(span) else "i8"
+
+
+def storage_kind(dtype: DType) -> str:
+    """The kind of arrays of a type at the boundary."""
+    return "b" if isinstance(dtype, Bool) else dtype.storage.str[1:]
+
+
+@dataclass(frozen=True)
+class Tap:
+    """A value written out in each step: the node's (or port's), before overflow if ``wide``."""
+
+    what: str  # "node" or "port"
+    index: int
+    wide: bool
+    kind: str
+
+
+@dataclass(frozen=True)
+class WatchRow:
+    """A row of the ledger, and the tap that feeds it."""
+
+    key: str
+    lo: int
+    hi: int
+    tap: int
+
+
+@dataclass(frozen=True)
+class PopPlan:
+    """What codegen needs to know of one population.
+
+    ``live`` are the nodes that matter; ``exact`` and ``spans`` the intervals of each node before
+    and after its overflow mode; ``ports`` the interval of each live port's exact sum.
+    """
+
+    pop: Population
+    live: tuple[int, ...]
+    spans: tuple[Interval | None, ...]
+    exact: tuple[Interval | None, ...]
+    ports: dict[str, Interval | None]
+    taps: tuple[Tap, ...]
+    watches: tuple[WatchRow, ...]
+    traces: tuple[tuple[int, int], ...]  # (probe index in the program, tap)
+    event_probe: int | None
+    ring: bool
+    spike: bool
+
+    def row(self, tap: int) -> tuple[str, int]:
+        """Kind of a tap, and its number among the taps of that kind."""
+        kind = self.taps[tap].kind
+        return kind, sum(t.kind == kind for t in self.taps[:tap])
+
+    def leaves(self, op: str) -> list[int]:
+        """Live nodes of a leaf operation, one per name or site."""
+        seen: dict[str, int] = {}
+        for i in self.live:
+            node = self.pop.nodes[i]
+            if node.op == op:
+                seen.setdefault(str(node.attrs.get("name", node.attrs.get("site"))), i)
+        return list(seen.values())
+
+
+def components(program: Program) -> list[list[str]]:
+    """Populations connected by edges, each group in evaluation order."""
+    group = {q.name: i for i, q in enumerate(program.populations)}
+    for e in program.edges:
+        a, b = group[e.source], group[e.target]
+        group = {k: a if v == b else v for k, v in group.items()}
+    found: dict[int, list[str]] = {}
+    for name in program.order:
+        found.setdefault(group[name], []).append(name)
+    return list(found.values())
+
+
+def port_span(program: Program, pop: str, port: str) -> Interval:
+    """Interval of every partial sum of a port."""
+    sums = [_weight_sums(e.weights) for e in program.edges if (e.target, e.port) == (pop, port)]
+    return sum(s[0] for s in sums), sum(s[1] for s in sums)
+
+
+def plan_population(
+    program: Program, q: Population, spans: tuple[Interval | None, ...]
+) -> PopPlan:
+    """Decide what is computed in a step of ``q``."""
+    exact: list[Interval | None] = []
+    for i, node in enumerate(q.nodes):
+        leaf = node.op in ("const", "param", "state", "input", "external")
+        if leaf or not isinstance(node.dtype, Int):
+            exact.append(spans[i])
+        else:
+            types = [q.nodes[a].dtype for a in node.args]
+            exact.append(_exact_interval(node, types, [spans[a] for a in node.args]))
+
+    taps: list[Tap] = []
+
+    def tap(what: str, index: int, wide: bool, kind: str) -> int:
+        new = Tap(what, index, wide, kind)
+        if new not in taps:
+            taps.append(new)
+        return taps.index(new)
+
+    traces, watches, event_probe = [], [], None
+    for j, probe in enumerate(program.probes):
+        if probe.population != q.name:
+            continue
+        if probe.value == "spikes":
+            event_probe = j
+        else:
+            i = q.value(probe.value)
+            traces.append((j, tap("node", i, False, storage_kind(q.nodes[i].dtype))))
+    for w in program.watches:
+        if w.population == q.name:
+            i = q.value(w.value)
+            kind = storage_kind(q.nodes[i].dtype)
+            watches.append(WatchRow(w.key, w.lo, w.hi, tap("node", i, False, kind)))
+    trap_ports = set()
+    for j, port in enumerate(q.ports):
+        if port.overflow == "trap" and isinstance(port.dtype, Int):
+            trap_ports.add(port.name)
+            kind = kind_of(port.dtype, port_span(program, q.name, port.name))
+            watches.append(WatchRow(f"trap:{q.name}.{port.name}", port.dtype.lo, port.dtype.hi,
+                                    tap("port", j, True, kind)))
+    for i, node in enumerate(q.nodes):
+        if node.attrs.get("overflow") == "trap" and isinstance(node.dtype, Int):
+            watches.append(WatchRow(f"trap:{q.name}.%{i}", node.dtype.lo, node.dtype.hi,
+                                    tap("node", i, True, "i4" if fits32(exact[i]) else "i8")))
+
+    ring = any(e.source == q.name for e in program.edges)
+    spike = q.spike is not None and (ring or event_probe is not None)
+    roots = {*q.writes.values(), *(t.index for t in taps if t.what == "node")}
+    if spike:
+        roots.add(q.spike)  # type: ignore[arg-type]
+    live: set[int] = set()
+    todo = list(roots)
+    while todo:
+        i = todo.pop()
+        if i not in live:
+            live.add(i)
+            todo += q.nodes[i].args
+    read = {q.nodes[i].attrs["name"] for i in live if q.nodes[i].op == "input"} | trap_ports
+    ports = {x.name: None if isinstance(x.dtype, Float) else port_span(program, q.name, x.name)
+             for x in q.ports if x.name in read}
+    return PopPlan(q, tuple(sorted(live)), spans, tuple(exact), ports, tuple(taps),
+                   tuple(watches), tuple(traces), event_probe, ring, spike)
+
+
+def edge_arrays(edge: Edge, kind: str) -> tuple[np.ndarray, ...]:
+    """The arrays ``deliver_*`` takes for an edge into a port held as ``kind``."""
+    w = edge.weights
+    data = w.data.astype(DTYPES[kind]) if kind != "i8" else w.data
+    if isinstance(w, Dense):
+        return (np.array(data.T, order="C").reshape(-1),)
+    if isinstance(w, Sparse):
+        index = np.int32 if w.targets < 2**31 else np.int64
+        return np.array(w.indptr), w.indices.astype(index), np.array(data)
+    return (np.array(data),)
+
+
+@dataclass
+class Kernel:
+    """The source of a component, and what has to be passed to it, in order.
+
+    ``arrays``: ("state", population, name), ("params", kind, ""), ("external", population, name),
+    ("history", population, ""), ("edge", index of the edge, index of the array), ("traces", kind,
+    ""). ``ints``, ``singles``, ``doubles``: (population, node) of each hoisted number. ``sites``:
+    the draws' site names. ``events``: names of the populations whose spikes are returned.
+    """
+
+    pops: list[PopPlan]
+    coupled: bool
+    source: str = ""
+    arrays: list[tuple[str, str | int, str | int]] = field(default_factory=list)
+    ints: list[tuple[str, int]] = field(default_factory=list)
+    singles: list[tuple[str, int]] = field(default_factory=list)
+    doubles: list[tuple[str, int]] = field(default_factory=list)
+    params: list[tuple[str, str, str]] = field(default_factory=list)  # population, name, kind
+    externals: list[tuple[str, str]] = field(default_factory=list)
+    sites: list[str] = field(default_factory=list)
+    edges: list[int] = field(default_factory=list)
+    probes: list[tuple[int, int, str]] = field(default_factory=list)  # probe, tap row, kind
+    watches: list[tuple[int, int]] = field(default_factory=list)  # (population, row in it)
+    events: list[str] = field(default_factory=list)
