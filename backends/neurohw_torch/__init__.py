@@ -1,0 +1,45 @@
+"""PyTorch backend of neurohw: every legal program, on any device that has 64-bit floats.
+
+Importing this package imports nothing heavy, and not torch; :func:`backend` does.
+
+What is promised, on the CPU and on CUDA alike:
+
+- integers, draws and fixed-point programs: the bits of the reference;
+- floats: each operation is the IEEE operation of the reference (``exp``, ``expm1`` and ``log``
+  within 2 ulp of it), none contracted, nothing in TF32. On the CPU spikes are added up in the
+  reference's order, so that sums are its bits as well; where the host may not be asked in every
+  step (CUDA), see :mod:`neurohw_torch.deliver` for the sums that are formed in another order.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from neurohw_torch.run import TorchBackend
+
+__all__ = ["backend"]
+
+
+def backend(device: str | None = None, *, event_driven: bool | None = None) -> TorchBackend:
+    """Entry point.
+
+    Parameters
+    ----------
+    device : str, optional
+        A torch device, e.g. ``"cpu"`` or ``"cuda:1"``. Default: the environment variable
+        ``NEUROHW_TORCH_DEVICE``, else ``cuda`` where there is one, else ``cpu``.
+    event_driven : bool, optional
+        Look at the spikes in every step and deliver only those (default on the CPU), or never
+        wait for the device and deliver by matrix products (default elsewhere).
+
+    Raises
+    ------
+    BackendError
+        If there is no such device.
+    ImportError
+        If torch is not installed.
+    """
+    from neurohw_torch.run import TorchBackend
+
+    return TorchBackend(device, event_driven=event_driven)
