@@ -18,8 +18,8 @@ export MPLBACKEND ?= Agg
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(STAMP) ## run the demonstration; the page is in out/demo
-	$(PY) -m neurohw demo --out $(OUT)/demo
+demo: $(STAMP) ## run the demonstration; its figures are in out/demo
+	$(PY) examples/demo.py --out $(OUT)/demo
 
 test: $(STAMP) ## run the tests (ARGS="-k name" passes options on)
 	$(PY) -m pytest -n $(JOBS) $(ARGS)

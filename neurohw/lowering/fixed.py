@@ -15,7 +15,7 @@ from .common import refractory_period
 from .floating import realised_tau
 from .neuron import Membrane, current_decay
 from .report import Row
-from .scale import Mantissas, bias_field, choose_scale, decay_field, weight_field
+from .scale import NOISE_EXPONENT_MAX, Mantissas, bias_field, choose_scale, decay_field, weight_field
 from .sources import worst
 from .wires import Wire
 
@@ -197,7 +197,7 @@ class _Fields:
             )
         units = float(np.max(sigma)) * self.scale
         e = round(np.log2(units * np.sqrt(3)))
-        if not 0 <= e <= 15:
+        if not 0 <= e <= NOISE_EXPONENT_MAX:
             raise LoweringError(
                 "noise out of the chip's range",
                 where=f"{self.name}.noise",

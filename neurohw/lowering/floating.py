@@ -91,11 +91,14 @@ def lower_float(
     if fired is not None and neuron.reset == "to" and kind not in target.reset.zero_after_input:
         before = b.select(fired, num("reset", m.reset), v)
 
+    bias = bool(np.any(m.bias))
+    if late and bias and jump is not None:  # there the bias is part of the input (nn.Linear)
+        jump, bias = b.add(jump, num("bias", m.bias), real), False
     x = times(before, "decay_v", 1 - m.leak)
     for term in (current, jump):
         if term is not None:
             x = b.add(x, term, real)
-    if np.any(m.bias):
+    if bias:
         x = b.add(x, num("bias", m.bias), real)
     unit = 2.0**-NORMAL_FRACTION_BITS
     if m.additive is not None:

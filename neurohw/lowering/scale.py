@@ -19,9 +19,10 @@ from neurohw.targets import Target
 from .neuron import Membrane
 from .wires import Wire
 
-__all__ = ["Mantissas", "bias_field", "choose_scale", "decay_field", "weight_field"]
+__all__ = ["NOISE_EXPONENT_MAX", "Mantissas", "bias_field", "choose_scale", "decay_field", "weight_field"]
 
 Array = np.ndarray
+NOISE_EXPONENT_MAX = 15
 ALL_OF, SYNCHRONOUS = 16, 0.25
 """How many of a neuron's strongest inputs, and what share of the rest, may fire together."""
 
@@ -83,12 +84,15 @@ def choose_scale(
     if together:
         width = min(target.current.bits, target.current.input_bits + target.current.align)
         limits["sum of weights"] = (2 ** (width - 1) - 2**target.current.align) / together
+    noisy = target.noise.additive == "uniform8" and m.additive is not None and np.any(m.additive)
+    loudest = float(np.max(m.additive)) * np.sqrt(3) if noisy and m.additive is not None else 0.0
+    if noisy:
+        limits["noise"] = 2.0**NOISE_EXPONENT_MAX / loudest
     cause = min(limits, key=lambda k: limits[k])
     scale = limits[cause]
-    if m.additive is not None and target.noise.additive == "uniform8" and np.any(m.additive):
+    if noisy and cause != "noise":
         # the chip's noise comes in powers of two: shrink the scale by less than a factor of two
-        units = float(np.max(m.additive)) * scale * np.sqrt(3)
-        scale *= 2.0 ** np.floor(np.log2(units)) / units
+        scale *= 2.0 ** np.floor(np.log2(loudest * scale)) / (loudest * scale)
         cause += ", noise"
     mantissa = np.floor(top * scale / 2**field.shift)
     if mantissa < 1:

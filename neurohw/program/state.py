@@ -93,8 +93,9 @@ class Moments:
     def of(samples: np.ndarray) -> Moments:
         """From ``[samples, T, size]``."""
         x = samples.astype(np.float64)
-        mean = x.mean(axis=1)
-        return Moments(x.shape[1], mean, ((x - mean[:, None]) ** 2).sum(axis=1))
+        with np.errstate(all="ignore"):  # inf and NaN are values like others
+            mean = x.mean(axis=1)
+            return Moments(x.shape[1], mean, ((x - mean[:, None]) ** 2).sum(axis=1))
 
 
 @dataclass(frozen=True)

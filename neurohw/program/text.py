@@ -133,7 +133,7 @@ def _parse_array(text: str) -> tuple[np.ndarray, DType]:
         data = np.frombuffer(raw, dtype.storage.newbyteorder("<")).reshape(shape)
     else:
         data = np.array(json.loads(m[5]))
-        if data.size == 0:
+        if size == 0 and data.size == 0:
             data = np.zeros(shape, dtype.storage)
         if data.shape != shape:
             raise ValueError(f"array has shape {data.shape}, declared {shape}")
@@ -162,7 +162,7 @@ def parse(text: str, *, origin: str = "program") -> Program:
 
     lines = text.splitlines()
     words = lines[0].split() if lines else []
-    if len(words) != 2 or words[0] != _HEAD or not words[1].isdigit():
+    if len(words) != 2 or words[0] != _HEAD or not re.fullmatch("[0-9]{1,9}", words[1]):
         raise FormatError(
             "not a program file",
             origin=f"{origin}:1",

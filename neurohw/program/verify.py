@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from neurohw.errors import ProgramError
+from neurohw.program.fields import check_fields
 from neurohw.program.ops import OPS, OVERFLOW
 from neurohw.program.philox import site_hash
 from neurohw.program.program import (
@@ -42,6 +43,7 @@ def verify(program: Program) -> dict[str, tuple[Interval | None, ...]]:
         At the first rule that is broken.
     """
     p = program
+    check_fields(p)
     if not 0 <= p.seed < 2**64:
         raise ProgramError("seed out of range", where=p.name, got=p.seed, allowed="0..2**64-1")
     if p.trials < 1:
@@ -70,9 +72,10 @@ def verify(program: Program) -> dict[str, tuple[Interval | None, ...]]:
 
 def _unique(names: list[str], where: str, what: str) -> None:
     seen: set[str] = set()
+    plural = "es" if what.endswith("ch") else "s"
     for n in names:
         if n in seen:
-            raise ProgramError(f"two {what}s of the same name", where=where, got=n)
+            raise ProgramError(f"two {what}{plural} of the same name", where=where, got=n)
         seen.add(n)
 
 
@@ -118,15 +121,20 @@ def _range_of(data: np.ndarray, dtype: DType) -> Interval | None:
 
 def _weight_sums(w: Weights) -> Interval:
     """Smallest and largest sum any target can receive from one edge in one step."""
-    if isinstance(w, OneToOne):
-        low, high = np.minimum(w.data, 0), np.maximum(w.data, 0)
-    elif isinstance(w, Dense):
-        low = np.minimum(w.data, 0).astype(np.int64).sum(axis=1)
-        high = np.maximum(w.data, 0).astype(np.int64).sum(axis=1)
+    data = w.data
+    if data.size and max(abs(int(data.min())), abs(int(data.max()))) * data.size >= 2**63:
+        data = data.astype(object)  # sums that int64 may not hold
     else:
-        low, high = np.zeros(w.targets, np.int64), np.zeros(w.targets, np.int64)
-        np.add.at(low, w.indices, np.minimum(w.data, 0))
-        np.add.at(high, w.indices, np.maximum(w.data, 0))
+        data = data.astype(np.int64)
+    negative, positive = np.minimum(data, 0), np.maximum(data, 0)
+    if isinstance(w, OneToOne):
+        low, high = negative, positive
+    elif isinstance(w, Dense):
+        low, high = negative.sum(axis=1), positive.sum(axis=1)
+    else:
+        low, high = np.zeros(w.targets, data.dtype), np.zeros(w.targets, data.dtype)
+        np.add.at(low, w.indices, negative)
+        np.add.at(high, w.indices, positive)
     return (int(low.min()), int(high.max())) if low.size else (0, 0)
 
 
@@ -242,6 +250,7 @@ def _check_population(
             leaves[kind, item.name] = (item.dtype, span)
     for port in q.ports:
         leaves["input", port.name] = (port.dtype, ports[q.name, port.name])
+    _unique([x.name for x in q.externals], q.name, "external")
     for x in q.externals:
         leaves["external", x.name] = (x.dtype, _type_range(x.dtype))
         if x.events is not None and (
@@ -249,11 +258,12 @@ def _check_population(
             or x.events.ndim != 2
             or x.events.shape[1:] != (2,)
             or (x.events.size and (x.events.min() < 0 or x.events[:, 1].max() >= q.size))
+            or not _ascending(x.events)
         ):
             raise ProgramError(
                 "events are malformed",
                 where=f"{q.name}.{x.name}",
-                allowed=f"rows (step >= 0, element 0..{q.size - 1}) of a bool",
+                allowed=f"ascending rows (step >= 0, element 0..{q.size - 1}) of a bool",
             )
     spans: list[Interval | None] = []
     for i, node in enumerate(q.nodes):
@@ -273,6 +283,11 @@ def _check_population(
     if q.spike is not None and not (0 <= q.spike < len(q.nodes) and q.nodes[q.spike].dtype == BOOL):
         raise ProgramError("the spike must be a bool node", where=q.name, got=q.spike)
     return tuple(spans)
+
+
+def _ascending(events: np.ndarray) -> bool:
+    step, element = np.diff(events, axis=0).T
+    return bool(np.all((step > 0) | ((step == 0) & (element > 0))))
 
 
 def _type_range(t: DType) -> Interval | None:
@@ -300,7 +315,7 @@ def _after_overflow(span: Interval, out: DType, mode: Any, where: str) -> Interv
             allowed="wrap, saturate or trap",
         )
     if mode == "saturate":
-        return max(span[0], out.lo), min(max(span[1], out.lo), out.hi)
+        return min(max(span[0], out.lo), out.hi), min(max(span[1], out.lo), out.hi)
     return out.lo, out.hi
 
 
@@ -330,10 +345,17 @@ def _check_node(
             allowed is None
             or (isinstance(allowed, tuple) and value not in allowed)
             or (isinstance(allowed, type) and not isinstance(value, allowed))
+            or (allowed is int and isinstance(value, bool))
         ):
             raise ProgramError(
                 "attribute", where=where, got=f"{key}={value!r}", allowed=str(spec.attrs)
             )
+    missing = {"shr": "rounding", "word": "site", "normal": "site"}.get(node.op, "")
+    if missing and not node.attrs.get(missing):
+        raise ProgramError("attribute is missing", where=where, got=dict(node.attrs),
+                           allowed=f"{missing}=...")  # fmt: skip
+    if not isinstance(node.dtype, Int) and "overflow" in node.attrs:
+        raise ProgramError("only integers overflow", where=where, got=dict(node.attrs))
     types = [q.nodes[a].dtype for a in node.args]
     if not spec.rule(types, node.dtype, dict(node.attrs)):
         raise ProgramError(
@@ -359,7 +381,7 @@ def _check_node(
         return None
     if isinstance(node.dtype, Bool):
         return (0, 1)
-    exact = _exact_interval(node, types, [spans[a] for a in node.args])
+    exact = _exact_interval(node, types, [spans[a] for a in node.args], where)
     return _after_overflow(exact, node.dtype, node.attrs.get("overflow", "exact"), where)
 
 
@@ -393,7 +415,9 @@ def _const(node: Node, where: str) -> Interval | None:
     return value, value
 
 
-def _exact_interval(node: Node, types: list[DType], args: list[Interval | None]) -> Interval:
+def _exact_interval(
+    node: Node, types: list[DType], args: list[Interval | None], where: str = ""
+) -> Interval:
     """Interval of the exact integer result, before the overflow mode."""
     if node.op == "word":
         return 0, 2**32 - 1
@@ -411,7 +435,7 @@ def _exact_interval(node: Node, types: list[DType], args: list[Interval | None])
     if node.op == "shl":
         return a[0] << by, a[1] << by
     if node.op == "shr":
-        return _shr_interval(a, by, str(node.attrs.get("rounding")))
+        return _shr_interval(a, by, str(node.attrs.get("rounding")), where)
     if node.op == "neg":
         return -a[1], -a[0]
     if node.op == "abs":
@@ -435,7 +459,7 @@ def _known(span: Interval | None) -> Interval:
     return span
 
 
-def _shr_interval(a: Interval, by: int, rounding: str) -> Interval:
+def _shr_interval(a: Interval, by: int, rounding: str, where: str) -> Interval:
     half = (1 << by) >> 1
     if rounding == "toward_zero":
         return tuple(-(-x >> by) if x < 0 else x >> by for x in a)  # type: ignore[return-value]
@@ -443,7 +467,7 @@ def _shr_interval(a: Interval, by: int, rounding: str) -> Interval:
         return a[0] >> by, a[1] >> by
     if rounding == "stochastic":
         top = a[1] + (1 << by) - 1
-        _fits((a[0], top), "shr", "sum before stochastic rounding")
+        _fits((a[0], top), where, "sum before stochastic rounding")
         return a[0] >> by, top >> by
-    _fits((a[0] - half, a[1] + half), "shr", "sum before rounding")
+    _fits((a[0] - half, a[1] + half), where, "sum before rounding")
     return -((half - a[0]) >> by), (a[1] + half) >> by
