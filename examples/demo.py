@@ -1,7 +1,7 @@
 """The demonstration: ``make demo``. Tables on the terminal, figures in the output directory.
 
-1. The pipeline of ``pipeline.toml`` (two drivers, two weights, a noisy neuron with refractory jitter,
-   a spike driver) on every engine and four targets: who agrees with whom, and why not.
+1. The pipeline of ``pipeline.toml`` (two drivers, two weights, a noisy neuron with refractory
+   jitter, a spike driver) on every engine and four targets: who agrees with whom, and why not.
 2. Handwritten digits through given weights: float against fixed point against device noise.
 """
 
@@ -18,8 +18,6 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-import neurohw as nh
-from neurohw.engines import find_backend
 from neurohw.errors import NeurohwError
 
 HERE = Path(__file__).parent

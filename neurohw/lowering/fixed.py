@@ -15,7 +15,14 @@ from .common import refractory_period
 from .floating import realised_tau
 from .neuron import Membrane, current_decay
 from .report import Row
-from .scale import NOISE_EXPONENT_MAX, Mantissas, bias_field, choose_scale, decay_field, weight_field
+from .scale import (
+    NOISE_EXPONENT_MAX,
+    Mantissas,
+    bias_field,
+    choose_scale,
+    decay_field,
+    weight_field,
+)
 from .sources import worst
 from .wires import Wire
 

@@ -1,8 +1,8 @@
 """Choose the integers of a chip for the physics of a population.
 
 One factor, ``scale``, turns volts into the membrane's integer units; a synaptic current is already
-in volts per step (see ``neuron``). The factor is as large as the chip allows, so that rounding is as
-small as it can be: the threshold, the largest weight and the bias must fit their fields, and the
+in volts per step (see ``neuron``). The factor is as large as the chip allows, so that rounding is
+as small as it can be: the threshold, the largest weight and the bias must fit their fields, and the
 strongest inputs of a neuron firing together must fit the current. Then the threshold's mantissa is
 made whole, so that a threshold shared by the population is realised exactly.
 """
@@ -19,7 +19,14 @@ from neurohw.targets import Target
 from .neuron import Membrane
 from .wires import Wire
 
-__all__ = ["NOISE_EXPONENT_MAX", "Mantissas", "bias_field", "choose_scale", "decay_field", "weight_field"]
+__all__ = [
+    "NOISE_EXPONENT_MAX",
+    "Mantissas",
+    "bias_field",
+    "choose_scale",
+    "decay_field",
+    "weight_field",
+]
 
 Array = np.ndarray
 NOISE_EXPONENT_MAX = 15

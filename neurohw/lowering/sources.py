@@ -1,4 +1,4 @@
-"""Drivers and relays: the same nodes on every target, so that every target hears the same spikes."""
+"""Drivers and relays: the same nodes on every target, so that all hear the same spikes."""
 
 from __future__ import annotations
 

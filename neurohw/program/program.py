@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from neurohw.errors import ProgramError
-from neurohw.program.types import BOOL, DType, Int
+from neurohw.program.types import DType, Float, Int
 
 __all__ = [
     "IR_VERSION",
@@ -44,7 +44,6 @@ IR_VERSION = 1
 def freeze(data: Any, dtype: DType) -> np.ndarray:
     """Copy ``data`` into a read-only C-ordered array of the type's storage; refuse lost values."""
     raw = np.asarray(data)
-    out = np.ascontiguousarray(raw.astype(dtype.storage)).reshape(raw.shape)
     if isinstance(dtype, Int):
         if raw.dtype.kind not in "iub":
             raise ProgramError("integer data expected", got=raw.dtype, allowed=str(dtype))
@@ -53,7 +52,8 @@ def freeze(data: Any, dtype: DType) -> np.ndarray:
             raise ProgramError(
                 f"value does not fit {dtype}", got=bad, allowed=f"{dtype.lo}..{dtype.hi}"
             )
-    elif dtype != BOOL and not np.all(np.isfinite(out)):
+    out = np.ascontiguousarray(raw.astype(dtype.storage)).reshape(raw.shape)
+    if isinstance(dtype, Float) and not np.all(np.isfinite(out)):
         raise ProgramError("value is not finite", got=raw, allowed=f"finite {dtype}")
     out.flags.writeable = False
     return out
@@ -72,7 +72,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Param:
-    """A constant of a population: shape ``()``, ``(size,)``, ``(trials, 1)``, ``(trials, size)``."""
+    """A constant: shape ``()``, ``(size,)``, ``(trials, 1)`` or ``(trials, size)``."""
 
     name: str
     dtype: DType

@@ -184,7 +184,7 @@ def parse(text: str, *, origin: str = "program") -> Program:
     watches: list[Watch] = []
     number = 1
     try:
-        for number, line in enumerate(lines[1:], 2):
+        for number, line in enumerate(lines[1:], 2):  # noqa: B007 - errors name the line
             word, _, rest = line.strip().partition(" ")
             if line.startswith("  "):
                 _parse_member(pops[-1], word, rest, line.strip())

@@ -62,5 +62,3 @@ def test_goldens_reach_the_edges():
         for key, row in probes.ledger.items():
             counts[key] = counts.get(key, 0) + (row.count > 0)
     assert min(counts[f"neurons.{k}"] for k in ("u", "v", "sum of weights", "u + bias")) >= 8
-
-

@@ -7,8 +7,18 @@ import pytest
 
 from neurohw.backend import compile_program, simulate
 from neurohw.lowering import lower
-from neurohw.network import LIF, AdditiveNoise, Mismatch, MultiplicativeNoise, Network
-from neurohw.network import Delta, Exponential, Poisson, Regular, SpikeTimes
+from neurohw.network import (
+    LIF,
+    AdditiveNoise,
+    Delta,
+    Exponential,
+    Mismatch,
+    MultiplicativeNoise,
+    Network,
+    Poisson,
+    Regular,
+    SpikeTimes,
+)
 from neurohw.reference import backend
 
 DT = 1e-4
@@ -91,8 +101,11 @@ def test_ornstein_uhlenbeck(method, target):
         variance = step_sd**2 * (1 - a ** (2 * n)) / (1 - a**2)
         mean = REST + bias * (1 - a**n) / (1 - a)
         # truncation of the decay towards zero costs up to one unit per step
-        unit = 0.0 if target == "float64" else (1 - a**n) / (1 - a) / lowered.report.row(
-            "N.scale").realised
+        unit = (
+            0.0
+            if target == "float64"
+            else (1 - a**n) / (1 - a) / lowered.report.row("N.scale").realised
+        )
         assert abs(sample.mean() - mean) < 5 * math.sqrt(variance / trials) + unit
         assert abs(sample.var(ddof=1) / variance - 1) < 5 * math.sqrt(2 / (trials - 1))
     if method == "exponential" and target == "float64":
@@ -104,16 +117,22 @@ def test_ornstein_uhlenbeck(method, target):
 def test_per_step_noise_depends_on_the_step_and_white_does_not():
     def spread(convention, sigma, dt):
         net = Network("n")
-        net.population("N", neuron(V_th=0.2, reset="none"),
-                       noise=[AdditiveNoise(sigma=sigma, convention=convention)])
+        net.population(
+            "N",
+            neuron(V_th=0.2, reset="none"),
+            noise=[AdditiveNoise(sigma=sigma, convention=convention)],
+        )
         net.probe("N", "v")
         low = lower(net, "float64", dt=dt, trials=2000, method="exponential")
-        _, probes = simulate(compile_program(backend(), low.program), low.program, round(60e-3 / dt))
+        _, probes = simulate(
+            compile_program(backend(), low.program), low.program, round(60e-3 / dt)
+        )
         return probes.traces["N.v"][-1].std()
 
     assert spread("white", 4e-12, 1e-3) == pytest.approx(spread("white", 4e-12, 4e-3), rel=0.1)
     assert spread("per_step", 1e-10, 4e-3) == pytest.approx(
-        2 * spread("per_step", 1e-10, 1e-3), rel=0.1)
+        2 * spread("per_step", 1e-10, 1e-3), rel=0.1
+    )
 
 
 @pytest.mark.parametrize("target", ["float64", "lava"])
@@ -162,7 +181,10 @@ def test_mismatch_is_fixed_per_device_and_has_its_spread():
     assert factor.mean() == pytest.approx(1, abs=5 * 0.1 / math.sqrt(3000))
     assert factor.std() == pytest.approx(0.1, rel=5 / math.sqrt(6000))
     per_trial = lower(net, "float64", dt=DT, trials=4, device_per_trial=True).program
-    assert {p.name: p.data.shape for p in per_trial.population("N").params}["threshold"] == (4, 3000)
+    assert {p.name: p.data.shape for p in per_trial.population("N").params}["threshold"] == (
+        4,
+        3000,
+    )
 
 
 @pytest.mark.parametrize("target", ["float64", "float32", "lava", "loihi1"])

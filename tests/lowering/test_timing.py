@@ -54,11 +54,18 @@ def test_two_layers_agree_after_retiming(target):
     found = {}
     for name in ("float64", target):
         program = lower(net, name, dt=1e-3).program
-        _, probes = simulate(compile_program(backend(), program), program, 210,
-                             inputs={"X.spikes": np.pad(spikes, ((0, 10), (0, 0)))})
-        found[name] = {p: set(zip((e.step - program.latency.get(p, 0)).tolist(),
-                                  e.element.tolist(), strict=True))
-                       for p, e in probes.events.items()}
+        _, probes = simulate(
+            compile_program(backend(), program),
+            program,
+            210,
+            inputs={"X.spikes": np.pad(spikes, ((0, 10), (0, 0)))},
+        )
+        found[name] = {
+            p: set(
+                zip((e.step - program.latency.get(p, 0)).tolist(), e.element.tolist(), strict=True)
+            )
+            for p, e in probes.events.items()
+        }
     assert len(found["float64"]["B"]) > 10
     assert found[target] == found["float64"]
     assert program.latency == {"A": 1, "B": 2}
@@ -73,8 +80,11 @@ def test_delay_limit_of_the_chip():
         return n
 
     assert lower(net(63), "loihi1", dt=1e-3).program.edges[0].delay == 63
-    with pytest.raises(LoweringError, match=r"X_to_A.delay: delay too long; got '64 steps, a "
-                       r"register value of 63'; allowed: 0..62 on loihi1"):
+    with pytest.raises(
+        LoweringError,
+        match=r"X_to_A.delay: delay too long; got '64 steps, a "
+        r"register value of 63'; allowed: 0..62 on loihi1",
+    ):
         lower(net(64), "loihi1", dt=1e-3)
 
 
@@ -82,8 +92,12 @@ def test_delay_matrix_becomes_edges():
     net = Network("n")
     net.driver("X", SpikeArray(size=2))
     net.population("A", lif(2))
-    net.connect("X", "A", Delta(weight=[[1e-3, 2e-3], [3e-3, 4e-3]]),
-                delay=np.array([[1e-3, 2e-3], [2e-3, 2e-3]]))
+    net.connect(
+        "X",
+        "A",
+        Delta(weight=[[1e-3, 2e-3], [3e-3, 4e-3]]),
+        delay=np.array([[1e-3, 2e-3], [2e-3, 2e-3]]),
+    )
     edges = lower(net, "float64", dt=1e-3).program.edges
     assert sorted(e.delay for e in edges) == [1, 2]
     total = np.zeros((2, 2))
@@ -130,4 +144,7 @@ def test_report_names_what_is_lost():
     row = report.row("A.tau")
     assert row.asked == 20e-3 and row.realised == pytest.approx(1e-4 * 4096 / 20)
     assert row.note == "decay 20/4096" and row.error == pytest.approx(0.024)
-    assert report.row("X_to_A.weight").note == "excitatory, mantissas 0..128, exponent 7, 1 of 3 round to zero; worst of 3"
+    assert (
+        report.row("X_to_A.weight").note
+        == "excitatory, mantissas 0..128, exponent 7, 1 of 3 round to zero; worst of 3"
+    )
