@@ -9,17 +9,34 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import entry_points
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from neurohw.errors import BackendError, Unsupported
+from neurohw.errors import BackendError, NeurohwError, Unsupported
 from neurohw.program import IR_VERSION, Probes, Program, RunState, concat, initial_state, verify
 
-__all__ = ["Backend", "BackendInfo", "Run", "available", "compile_program", "load", "simulate"]
+__all__ = [
+    "Backend",
+    "BackendInfo",
+    "Run",
+    "available",
+    "compile_program",
+    "load",
+    "names",
+    "simulate",
+]
 
 GROUP = "neurohw.backends"
+INSTALL = {
+    "torch": "pip install 'neurohw[torch]'",
+    "snntorch": "pip install 'neurohw[torch]'",
+    "triton": "pip install 'neurohw[torch]'",
+    "lava": "pip install 'neurohw[lava]' && "
+    "pip install --no-deps --ignore-requires-python lava-nc==0.10.0",
+}
+"""How to get what a built-in backend needs, by the name of the missing module."""
 
 
 class Run(Protocol):
@@ -58,15 +75,19 @@ class Backend(Protocol):
 
 @dataclass(frozen=True)
 class BackendInfo:
-    """A registered backend: its name, where it comes from, and why it cannot be used, if so."""
+    """A registered backend: where it comes from, and why it cannot be used ("" if it can)."""
 
     name: str
     value: str
+    distribution: str = ""
+    version: str = ""
     problem: str = ""
 
 
-def _found() -> dict[str, EntryPoint]:
-    return {e.name: e for e in entry_points(group=GROUP)}
+def names() -> list[str]:
+    """Names of all backends, the reference first, because it is what the others are held to."""
+    found = {e.name for e in entry_points(group=GROUP)}
+    return sorted(found, key=lambda name: (name != "reference", name))
 
 
 def load(name: str) -> Backend:
@@ -75,10 +96,10 @@ def load(name: str) -> Backend:
     Raises
     ------
     BackendError
-        If there is none of this name, or if it cannot be imported (an extra that is not
-        installed is named).
+        If there is none of this name, or if it cannot be imported (with the command that installs
+        what is missing, if that is known), or if it is broken.
     """
-    found = _found()
+    found = {e.name: e for e in entry_points(group=GROUP)}
     if name not in found:
         near = difflib.get_close_matches(name, found, n=1)
         raise BackendError(
@@ -89,16 +110,23 @@ def load(name: str) -> Backend:
         )
     try:
         backend: Backend = found[name].load()()
+        version = backend.ir_version
+    except NeurohwError:
+        raise
     except ImportError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in INSTALL:
+            raise BackendError(f"backend {name} cannot be imported ({error})") from error
         raise BackendError(
-            f"backend {name} cannot be imported ({error})",
-            fix="lava: see the README; others: pip install 'neurohw[torch]'",
+            f"backend {name} needs {missing}, which is not installed", fix=INSTALL[missing]
         ) from error
-    if backend.ir_version != IR_VERSION:
+    except Exception as error:
+        raise BackendError(f"backend {name} is broken ({type(error).__name__}: {error})") from error
+    if version != IR_VERSION:
         raise BackendError(
             "backend speaks another program version",
             where=name,
-            got=backend.ir_version,
+            got=version,
             allowed=str(IR_VERSION),
         )
     return backend
@@ -107,12 +135,15 @@ def load(name: str) -> Backend:
 def available() -> list[BackendInfo]:
     """All registered backends; one that is broken is listed with its problem, and never raises."""
     out = []
-    for name, entry in sorted(_found().items()):
+    for entry in sorted(entry_points(group=GROUP), key=lambda e: e.name):
         try:
-            load(name)
-            out.append(BackendInfo(name, entry.value))
-        except Exception as error:
-            out.append(BackendInfo(name, entry.value, f"{type(error).__name__}: {error}"))
+            load(entry.name)
+            problem = ""
+        except NeurohwError as error:
+            problem = str(error)
+        dist = entry.dist
+        of = (dist.name, dist.version) if dist is not None else ("", "")
+        out.append(BackendInfo(entry.name, entry.value, *of, problem))
     return out
 
 

@@ -6,7 +6,7 @@ Every error that neurohw raises on bad input is a :class:`NeurohwError`. The com
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 __all__ = [
     "BackendError",
@@ -58,17 +58,29 @@ class NeurohwError(Exception):
         fix: str = "",
         origin: str = "",
     ) -> None:
-        self.what, self.where, self.got = what, where, None if got is _MISSING else got
+        self.what, self.where = what, where
+        self.got = None if got is _MISSING else got
+        self._given = got is not _MISSING
         self.allowed, self.fix, self.origin = allowed, fix, origin
-        head = "".join(f"{part}: " for part in (origin, where) if part)
+        self._set_text()
+
+    def at(self, origin: str) -> Self:
+        """Say where the object was made, if that is not known yet; returns the error."""
+        if not self.origin:
+            self.origin = origin
+            self._set_text()
+        return self
+
+    def _set_text(self) -> None:
+        head = "".join(f"{part}: " for part in (self.origin, self.where) if part)
         tail = "".join(
             (
-                f"; got {_short(got)}" if got is not _MISSING else "",
-                f"; allowed: {allowed}" if allowed else "",
-                f"; {fix}" if fix else "",
+                f"; got {_short(self.got)}" if self._given else "",
+                f"; allowed: {self.allowed}" if self.allowed else "",
+                f"; {self.fix}" if self.fix else "",
             )
         )
-        super().__init__(head + what + tail)
+        self.args = (head + self.what + tail,)
 
 
 class NetworkError(NeurohwError):

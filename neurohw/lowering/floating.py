@@ -56,10 +56,10 @@ def lower_float(
             fix="use one synapse model for all inputs",
         )
 
-    def num(label: str, data: Array) -> Value:
+    def num(label: str, data: Array | np.floating) -> Value:
         return b.value_or_param(label, real, np.asarray(data, np.float64))
 
-    def times(x: Value, label: str, data: Array) -> Value:
+    def times(x: Value, label: str, data: Array | np.floating) -> Value:
         return b.mul(x, num(label, data), real)
 
     # synaptic currents: u' = decay * u + input

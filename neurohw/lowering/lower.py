@@ -122,9 +122,12 @@ def lower(
             ]
             probe_maps[p.name] = {}
             continue
-        lowered, new_edges, probes, new_watches = _neurons(
-            p, incoming, own, record, dt, method, seed, devices, rows, warnings
-        )
+        try:
+            lowered, new_edges, probes, new_watches = _neurons(
+                p, incoming, own, record, dt, method, seed, devices, rows, warnings
+            )
+        except LoweringError as error:
+            raise error.at(p.at(error.where.rpartition(".")[2])) from None
         populations.append(lowered)
         edges += new_edges
         watches += new_watches
@@ -169,6 +172,7 @@ def _delays(wires: list[Wire], latency: dict[str, int], target: Target) -> dict[
             raise LoweringError(
                 "delay too long",
                 where=f"{w.where}.delay",
+                origin=w.origin,
                 got=f"{w.delay} steps"
                 + (f" and {shift} for retiming" if shift else "")
                 + f", a register value of {out[i] - target.delay.extra}",

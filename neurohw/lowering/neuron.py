@@ -74,7 +74,7 @@ def current_decay(tau: float | None, dt: float, method: str, where: str) -> floa
     """1 - decay of a synaptic current; 1 for a synapse without a time constant."""
     if not tau:
         return 1.0
-    decay, leak = _decay(np.float64(tau), dt, method)
+    decay, leak = _decay(np.asarray(tau), dt, method)
     _stable(float(decay), where, tau, dt)
     return float(leak)
 

@@ -130,7 +130,7 @@ def _fan_in(wires: list[Wire], volts: list[Array]) -> float:
     return float(np.bincount(target, share * size).max())
 
 
-def decay_field(leak: Array, low: int, high: int) -> Array:
+def decay_field(leak: Array | np.floating, low: int, high: int) -> Array:
     """Effective decay in 1/4096, an integer in low..high."""
     return np.clip(np.rint(4096 * np.asarray(leak)), low, high).astype(np.int64)
 

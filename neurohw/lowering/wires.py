@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -40,6 +41,8 @@ class Wire:
         Target element of each entry of ``data``; broadcasts against it.
     build : callable
         ``build(dtype, data) -> Weights`` of the same pattern.
+    origin : str
+        ``file:line`` of the delay.
     """
 
     where: str
@@ -51,6 +54,7 @@ class Wire:
     data: Array
     index: Array
     build: Callable[[DType, Array], Weights]
+    origin: str
 
 
 def _dense(dtype: DType, data: Array) -> Weights:
@@ -84,25 +88,25 @@ def wires_of(c: Connection, dt: float) -> list[Wire]:
     assert delay is not None
 
     def wire(
-        where: str, one: float, data: Array, index: Array, build: Callable[[DType, Array], Weights]
+        where: str, one: Any, data: Array, index: Array, build: Callable[[DType, Array], Weights]
     ) -> Wire:
         steps = int(one) if in_steps else to_steps(float(one), dt)
         asked = float(one) * dt if in_steps else float(one)
-        return Wire(where, c.source, c.target, tau, steps, asked, data, index, build)
+        return Wire(where, c.source, c.target, tau, steps, asked, data, index, build, c.at("delay"))
 
     if np.ndim(delay) == 0 and c.connectivity != "sparse":
         weight = np.asarray(c.weight, np.float64)
         if c.connectivity == "one_to_one":
             index = np.arange(c.shape[0])
             data = np.broadcast_to(weight, index.shape)
-            return [wire(c.name, delay, data, index, _one)]  # type: ignore[arg-type]
+            return [wire(c.name, delay, data, index, _one)]
         index = np.arange(c.shape[0])[:, None]
         return [
             wire(
                 c.name,
                 delay,
                 np.broadcast_to(weight, c.shape),
-                index,  # type: ignore[arg-type]
+                index,
                 _dense,
             )
         ]

@@ -256,7 +256,7 @@ def target_names() -> list[str]:
     """Names of the built-in records."""
     return sorted(
         p.name.removesuffix(".toml")
-        for p in files(__package__).iterdir()
+        for p in files("neurohw.targets").iterdir()
         if p.name.endswith(".toml")
     )
 
@@ -283,7 +283,7 @@ def load_target(name: str | os.PathLike[str]) -> Target:
                 allowed=", ".join(target_names()),
                 fix=f"did you mean {near[0]}?" if near else "",
             )
-        path = Path(str(files(__package__) / f"{text}.toml"))
+        path = Path(str(files("neurohw.targets") / f"{text}.toml"))
         origin = path.name
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))

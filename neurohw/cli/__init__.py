@@ -1,0 +1,57 @@
+"""The command line. What is heavy is imported inside the commands, so that help comes at once."""
+
+from __future__ import annotations
+
+from typing import Annotated, NoReturn
+
+import typer
+
+from neurohw.cli.commands import compare, run
+from neurohw.cli.front import Front
+from neurohw.cli.inspect import backends, show, targets
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="neurohw",
+    cls=Front,
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"neurohw {version('neurohw')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Write a network once, get the same spikes from every engine, and learn where a chip differs.
+
+    A network is a TOML file in physical units. A target says which rules and number formats hold
+    (float64, lava, loihi1, ...); a backend executes it (native, torch, lava, ...).
+    """
+
+
+for _command in (run, compare, show, backends, targets):
+    app.command()(_command)
+
+
+def main() -> NoReturn:
+    """Entry point of ``neurohw``."""
+    try:
+        app()
+    except KeyboardInterrupt:  # before the first command had been found
+        raise SystemExit(130) from None
+    raise SystemExit(0)

@@ -1,0 +1,209 @@
+"""The commands that run something: run and compare."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from neurohw.cli.front import fail
+from neurohw.cli.look import console, progress
+from neurohw.cli.results import print_comparison, print_run, summary
+from neurohw.cli.source import (
+    FIRST,
+    Dt,
+    Duration,
+    File,
+    Method,
+    Seed,
+    Steps,
+    Trials,
+    names,
+    read,
+    schedule,
+    writable,
+)
+
+__all__ = ["compare", "run"]
+
+DEFAULT_TARGETS = ("float64", "float32", "lava", "loihi1")
+
+
+def run(
+    file: File,
+    backend: Annotated[str, typer.Option(help="What executes it; see `neurohw backends`.")] = (
+        "native"
+    ),
+    target: Annotated[
+        str, typer.Option(help="Whose rules hold; see `neurohw targets`.", show_default=FIRST)
+    ] = "",
+    dt: Dt = None,
+    duration: Duration = None,
+    steps: Steps = None,
+    trials: Trials = None,
+    seed: Seed = None,
+    method: Method = "",
+    out: Annotated[
+        Path | None, typer.Option(help="Save the recording here (NetCDF, .nc).", dir_okay=False)
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """Run a network and print what it did.
+
+    Prints spikes and rates, what lowering did to each parameter, and for fixed-point targets how
+    close each register came to overflow.
+    """
+    writable(out, ".nc")
+    source = read(file)
+    from neurohw.run import run_program, with_spikes
+
+    report = None
+    if source.network is None or source.spec is None:
+        source.refuse(target=target, dt=dt, trials=trials, seed=seed, method=method)
+        program, count = source.program, source.steps(duration, steps)
+        assert program is not None
+    else:
+        from neurohw.lowering import lower
+
+        spec = schedule(
+            source.spec, dt=dt, duration=duration, steps=steps, trials=trials, seed=seed
+        )
+        lowered = lower(
+            source.network,
+            target or next(iter(spec.targets), "float64"),
+            dt=spec.dt,
+            trials=spec.trials,
+            seed=spec.seed,
+            method=method,
+        )
+        program, report, count = lowered.program, lowered.report, spec.steps
+    with progress() as tick:
+        label = f"{backend}/{program.target}"
+        tick(label, 0, count)
+        recording = run_program(
+            with_spikes(program),
+            backend,
+            count,
+            progress=lambda done, total: tick(label, done, total),
+        )
+    if out is not None:
+        _save(out, recording.save)
+    if as_json:
+        print(_json(summary(recording, report)))
+        return
+    print_run(recording, report)
+    if out is not None:
+        console().print(f"saved {out}")
+
+
+def compare(
+    file: File,
+    backends: Annotated[
+        str, typer.Option(metavar="A,B", help="Backends.", show_default="all that are installed")
+    ] = "",
+    targets: Annotated[
+        str,
+        typer.Option(
+            metavar="X,Y",
+            help="Targets.",
+            show_default="the file's, else " + ",".join(DEFAULT_TARGETS),
+        ),
+    ] = "",
+    dt: Dt = None,
+    duration: Duration = None,
+    steps: Steps = None,
+    trials: Trials = None,
+    seed: Seed = None,
+    method: Method = "",
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 1 also where something was skipped.")
+    ] = False,
+    as_json: Annotated[
+        Path | None,
+        typer.Option("--json", help="Save all of it as JSON here; - prints it instead."),
+    ] = None,
+    figure: Annotated[
+        Path | None, typer.Option(help="Draw the first divergence here (.png, .svg, .pdf).")
+    ] = None,
+) -> None:
+    """Say where, when and why backends and targets differ.
+
+    Two backends on one target must agree: that is a verdict. How two targets differ is measured.
+    Exits with 0 if every verdict holds, 1 if one fails, 2 on wrong input, 130 if interrupted.
+    """
+    writable(figure, ".png", ".svg", ".pdf")
+    writable(None if str(as_json) == "-" else as_json)
+    source = read(file)
+    from neurohw.run import compare as compare_network
+    from neurohw.run import compare_programs
+
+    chosen: Any = names(backends) or (source.spec.backends if source.spec else ()) or None
+    with progress() as tick:
+        if source.network is None or source.spec is None:
+            source.refuse(targets=targets, dt=dt, trials=trials, seed=seed, method=method)
+            assert source.program is not None
+            found = compare_programs(
+                [source.program], source.steps(duration, steps), backends=chosen, progress=tick
+            )
+        else:
+            spec = schedule(
+                source.spec, dt=dt, duration=duration, steps=steps, trials=trials, seed=seed
+            )
+            found = compare_network(
+                source.network,
+                backends=chosen,
+                targets=names(targets) or spec.targets or DEFAULT_TARGETS,
+                dt=spec.dt,
+                steps=spec.steps,
+                trials=spec.trials,
+                seed=spec.seed,
+                method=method,
+                progress=tick,
+            )
+    if len(found.entries) < 2:
+        why = "; ".join(f"{s.backend}/{s.target}: {s.reason}" for s in found.skipped)
+        fail(
+            "nothing to compare: fewer than two runs",
+            where=str(file),
+            fix=f"skipped {why}" if why else "name another backend or target",
+        )
+    if figure is not None:
+        from neurohw.plot import compare_figure, save_figure
+
+        save_figure(compare_figure(found), figure)
+    if as_json is not None and str(as_json) != "-":
+        _save(as_json, lambda path: Path(path).write_text(_json(found.as_dict()) + "\n"))
+    if str(as_json) == "-":
+        print(_json(found.as_dict()))
+    else:
+        print_comparison(found)
+        for path in (as_json, figure):
+            if path is not None:
+                console().print(f"saved {path}")
+    if not found.ok or (strict and found.skipped):
+        raise typer.Exit(1)
+
+
+def _json(data: Any) -> str:
+    return json.dumps(data, indent=2, allow_nan=False)
+
+
+def _save(path: Path, write: Callable[[Path], object]) -> None:
+    """Write beside ``path`` and rename, so that nobody ever sees half a file."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
+    os.close(handle)
+    try:
+        write(Path(name))
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(name, 0o666 & ~umask)  # mkstemp's file is for its owner alone
+        os.replace(name, path)
+    finally:
+        Path(name).unlink(missing_ok=True)
+    sys.stdout.flush()

@@ -1,0 +1,106 @@
+"""Strategies for types, numbers, arrays, weights and inputs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from neurohw.program import (
+    BOOL,
+    Dense,
+    DType,
+    Float,
+    Int,
+    OneToOne,
+    Program,
+    Sparse,
+    Weights,
+    freeze,
+)
+
+__all__ = ["float_values", "int_types", "int_values", "param_data", "random_inputs", "weights"]
+
+LANDMARKS = sorted(
+    {s * (1 << k) + d for k in (0, 7, 12, 23, 31, 32, 62) for s in (-1, 1) for d in (-1, 0, 1)}
+)
+Draw = Any
+
+
+def int_types(top: int = 63) -> st.SearchStrategy[Int]:
+    """Int types, chip widths first; unsigned ones too."""
+    bits = st.one_of(
+        st.sampled_from([b for b in (8, 12, 16, 17, 24, 25, 32, 33, 48, 63) if b <= top]),
+        st.integers(1, top),
+    )
+    return st.builds(Int, bits, st.booleans())
+
+
+def int_values(lo: int, hi: int) -> st.SearchStrategy[int]:
+    """Integers of a range, mostly its ends and what lies around 2**23, 2**31 and so on."""
+    marks = sorted({x for x in [*LANDMARKS, lo, hi] if lo <= x <= hi}, key=abs)
+    return st.one_of(st.sampled_from(marks), st.integers(lo, hi))
+
+
+def float_values(dtype: Float) -> st.SearchStrategy[float]:
+    return st.floats(-64.0, 64.0, width=32 if dtype.bits == 32 else 64) | st.sampled_from(
+        [0.0, 0.5, 1.0, -1.0, 2.0**23]
+    )
+
+
+def param_data(draw: Draw, dtype: DType, size: int, trials: int) -> np.ndarray:
+    shape = draw(st.sampled_from([(), (size,), (trials, 1), (trials, size)]))
+    if dtype == BOOL:
+        one: st.SearchStrategy = st.booleans()
+    elif isinstance(dtype, Float):
+        one = float_values(dtype)
+    else:
+        one = int_values(dtype.lo, dtype.hi)
+    n = int(np.prod(shape))
+    flat = draw(st.lists(one, min_size=n, max_size=n))
+    return freeze(np.array(flat, dtype.storage).reshape(shape), dtype)
+
+
+def weights(draw: Draw, dtype: DType, source: int, target: int) -> Weights:
+    """Dense, sparse or one-to-one weights of small magnitude."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    kind = draw(st.sampled_from(["dense", "sparse"] + ["one"] * (source == target)))
+
+    def values(*shape: int) -> np.ndarray:
+        if isinstance(dtype, Float):
+            return freeze(rng.normal(0, 1, shape).astype(dtype.storage), dtype)
+        assert isinstance(dtype, Int)
+        return freeze(rng.integers(dtype.lo, dtype.hi + 1, shape), dtype)
+
+    if kind == "dense":
+        return Dense(dtype, values(target, source))
+    if kind == "one":
+        return OneToOne(dtype, values(source))
+    rows = [np.flatnonzero(rng.random(target) < 0.6) for _ in range(source)]
+    indptr = np.concatenate([[0], np.cumsum([len(r) for r in rows])])
+    indices = np.concatenate([np.zeros(0, np.int64), *rows]).astype(np.int64)
+    return Sparse(
+        dtype, freeze(indptr, Int(64)), freeze(indices, Int(64)), values(len(indices)), target
+    )
+
+
+def random_inputs(draw: Draw, p: Program, steps: int) -> dict[str, np.ndarray] | None:
+    """Arrays for some of the externals, from a drawn seed."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    out = {}
+    for q in p.populations:
+        for x in q.externals:
+            shapes = [(steps, q.size), (steps, 1, q.size), (steps, p.trials, q.size)]
+            shape = draw(st.sampled_from(shapes))
+            if x.dtype == BOOL:
+                data = rng.random(shape) < 0.4
+            elif isinstance(x.dtype, Float):
+                data = rng.normal(0, 4, shape).astype(x.dtype.storage)
+            else:
+                data = rng.integers(x.dtype.lo, x.dtype.hi, shape, endpoint=True)
+                ends = rng.choice([x.dtype.lo, x.dtype.hi], shape)
+                data = np.where(rng.random(shape) < 0.3, ends, data).astype(x.dtype.storage)
+            if x.events is None or draw(st.booleans()):
+                out[f"{q.name}.{x.name}"] = data
+    return out or None
