@@ -257,7 +257,11 @@ def compare_programs(
             given = _externals(program, steps, inputs)
             _, probes = simulate(compiled, program, steps, inputs=given, progress=tick)
             entries.append(Entry.of(program, probes, backend=engine.name))
-    found = compare_entries(entries) if len(entries) > 1 else Comparison(tuple(entries), ())
+    found = (
+        compare_entries(entries, every_pair=False)
+        if len(entries) > 1
+        else Comparison(tuple(entries), ())
+    )
     plain = {f.name: getattr(found, f.name) for f in dataclasses.fields(found)}
     return Crosscheck(**plain, skipped=tuple(skipped))
 

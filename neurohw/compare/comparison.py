@@ -64,9 +64,13 @@ class Comparison:
 
 
 def compare(
-    entries: Sequence[Entry], *, window: float = 1e-3, max_divergences: int = 20
+    entries: Sequence[Entry],
+    *,
+    window: float = 1e-3,
+    max_divergences: int = 20,
+    every_pair: bool = True,
 ) -> Comparison:
-    """Compare every pair.
+    """Compare every pair, or only those that a verdict and a measurement need.
 
     Parameters
     ----------
@@ -76,6 +80,9 @@ def compare(
         Seconds by which spikes may be apart in ``overlap_window``.
     max_divergences : int
         Diverging trials of a pair to explain.
+    every_pair : bool
+        If not, each run is compared with the first of its target, and the first runs of the
+        targets with each other.
 
     Raises
     ------
@@ -84,9 +91,13 @@ def compare(
     """
     entries = tuple(entries)
     check_entries(entries)
+    first: dict[str, int] = {}
+    for k, entry in enumerate(entries):
+        first.setdefault(entry.target, k)
     pairs = (
         compare_pair(x, y, i, j, window=window, max_divergences=max_divergences)
         for (i, x), (j, y) in combinations(enumerate(entries), 2)
+        if every_pair or i == first[x.target] and (x.target == y.target or j == first[y.target])
     )
     return Comparison(entries, tuple(pairs))
 

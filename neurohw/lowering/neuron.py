@@ -155,7 +155,7 @@ def membrane(
         with np.errstate(invalid="ignore", divide="ignore"):
             gain = np.where(p["g_L"] > 0, leak / p["g_L"], dt / p["C"])
             # leak / g_L loses the last bit of the common case C = dt, R = tau / C
-            gain = np.where(np.isclose(gain, dt / p["C"], rtol=1e-15), dt / p["C"], gain)
+            gain = np.where(np.isclose(gain, dt / p["C"], rtol=1e-15, atol=0), dt / p["C"], gain)
 
     origin = 0.0
     if target.number.origin == "reset":

@@ -24,15 +24,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from neurohw.compare.numeric import CAP, FACTOR, drift_budget
+from neurohw.compare.spiking import cone, deciding_compares
 from neurohw.program import Float, Population, Probe, Program, RunState, initial_state
 from neurohw.reference import ReferenceRun
 from neurohw.testing.cases import Bench, Case
 from neurohw.testing.floats import instrument, name_of
 
 __all__ = ["CAP", "FACTOR", "Drift", "NearTie", "drift", "drift_budget"]
-
-FACTOR = 64.0
-CAP = 0.01
 
 
 @dataclass(frozen=True)
@@ -56,28 +55,10 @@ class Drift:
     problem: str = ""
 
 
-def drift_budget(dtype: Float, scale: float, t: int) -> float:
-    """How near to a threshold the reference must be for a mismatch after ``t + 1`` steps."""
-    eps = float(np.finfo(dtype.storage).eps)
-    return FACTOR * eps * scale * float(np.sqrt(t + 1.0))
-
-
 def feeding_compares(q: Population, index: int) -> list[int]:
     """Comparisons of floats from which the bool node ``index`` follows by logic and selects."""
-    node = q.nodes[index]
-    if node.op in ("lt", "le", "gt", "ge", "eq", "ne"):
-        return [index] if isinstance(q.nodes[node.args[0]].dtype, Float) else []
-    return sorted({c for a in node.args for c in feeding_compares(q, a)})
-
-
-def _cone(q: Population, index: int) -> set[int]:
-    todo, seen = [index], set()
-    while todo:
-        i = todo.pop()
-        if i not in seen:
-            seen.add(i)
-            todo += q.nodes[i].args
-    return seen
+    found = deciding_compares(q, index)
+    return [i for i in found if isinstance(q.nodes[q.nodes[i].args[0]].dtype, Float)]
 
 
 def _probed(p: Program) -> Program:
@@ -137,7 +118,7 @@ def _margin(c: Case, p: Program, name: str, trial: int, element: int, k: int) ->
         a, b = (values[f"{name}.{name_of(q, j)}"][k, 0, element].astype(float) for j in (x, y))
         scale = max(
             float(np.abs(values[f"{name}.{name_of(q, j)}"][: k + 1, 0, element]).max())
-            for j in _cone(q, i)
+            for j in cone(q, i)
             if isinstance(q.nodes[j].dtype, Float)
         )
         budget = drift_budget(dtype, scale, k)

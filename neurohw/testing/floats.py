@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from neurohw.compare.numeric import ulps
 from neurohw.program import (
     DType,
     Float,
@@ -41,21 +42,6 @@ __all__ = ["LIMITS", "instrument", "note", "ops", "port_sums", "span", "ulps", "
 LIMITS = {"exp": 4.0, "expm1": 4.0, "log": 4.0}  # ulps; every other operation: 0
 _WIDE = {32: np.float64, 64: np.longdouble}
 TRANSCENDENTAL = {"exp": np.exp, "expm1": np.expm1, "log": np.log}
-
-
-def ulps(got: np.ndarray, want: np.ndarray) -> np.ndarray:
-    """``|got - want|`` in units in the last place of ``want``, inf where only one is a number.
-
-    Below the smallest normal number the unit is that of the smallest normal number.
-    """
-    storage = want.dtype
-    info = np.finfo(storage)
-    with np.errstate(all="ignore"):
-        a, b = (np.clip(x.astype(np.longdouble), -info.max, info.max) for x in (got, want))
-        unit = np.spacing(np.maximum(np.abs(b), info.tiny).astype(storage))
-        out = (np.abs(a - b) / unit).astype(np.float64)
-    same = (got == want) | (np.isnan(got) & np.isnan(want))
-    return np.where(same, 0.0, np.where(np.isnan(out), np.inf, out))
 
 
 def name_of(q: Population, index: int) -> str:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from neurohw.backend import compile_program, simulate
+from neurohw.backend import compile_program, load, simulate
 from neurohw.lowering import lower
 from neurohw.network import (
     LIF,
@@ -19,15 +19,15 @@ from neurohw.network import (
     Regular,
     SpikeTimes,
 )
-from neurohw.reference import backend
 
 DT = 1e-4
+ENGINE = load("native")
 C, G, TAU, REST, TH = 0.5e-9, 0.5e-9 / 30e-3, 30e-3, -0.070, -0.050
 
 
 def run(network, target, steps, **options):
     lowered = lower(network, target, dt=DT, **options)
-    state, probes = simulate(compile_program(backend(), lowered.program), lowered.program, steps)
+    _, probes = simulate(compile_program(ENGINE, lowered.program), lowered.program, steps)
     return lowered, probes
 
 
@@ -124,9 +124,7 @@ def test_per_step_noise_depends_on_the_step_and_white_does_not():
         )
         net.probe("N", "v")
         low = lower(net, "float64", dt=dt, trials=2000, method="exponential")
-        _, probes = simulate(
-            compile_program(backend(), low.program), low.program, round(60e-3 / dt)
-        )
+        _, probes = simulate(compile_program(ENGINE, low.program), low.program, round(60e-3 / dt))
         return probes.traces["N.v"][-1].std()
 
     assert spread("white", 4e-12, 1e-3) == pytest.approx(spread("white", 4e-12, 4e-3), rel=0.1)
@@ -154,7 +152,7 @@ def test_refractory_jitter_is_the_same_draw_everywhere(target):
     net = Network("j")
     net.population("N", neuron(I_bias=20e-9, t_ref=3e-3, t_ref_sigma=0.4e-3))
     net.probe("N", "spikes", "refractory")
-    lowered, probes = run(net, target, 4000, trials=20, seed=5)
+    _, probes = run(net, target, 4000, trials=20, seed=5)
     events = probes.events["N"]
     gaps = np.concatenate([np.diff(events.step[events.trial == t]) for t in range(20)])
     charging = np.median(gaps) - 30
