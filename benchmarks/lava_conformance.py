@@ -59,7 +59,7 @@ def main() -> int:
     times: dict[str, list[float]] = {"stock": [], "own": []}
     for seed in range(options.seed, options.seed + options.programs):
         fixed = seed % 3 != 2
-        twist = TWISTS[seed // 4 % len(TWISTS)] if seed % 4 == 3 else ""
+        twist = TWISTS[seed // 12 % len(TWISTS)] if seed % 4 == 3 else ""
         if not fixed and twist not in ("", "period", "arrays"):
             twist = "period"
         make = fixed_program if fixed else float_program

@@ -137,10 +137,11 @@ def _check(c: Comparison, population: str, trial: int, neuron: int) -> None:
 
 
 def _lines(c: Comparison) -> list[_Line]:
+    same = {(p.i, p.j) for p in c.pairs if p.verdict == "bit-identical"}
     groups: list[list[int]] = []
     for k in range(len(c.entries)):
         for group in groups:
-            if c.pair(group[0], k).verdict == "bit-identical":
+            if (group[0], k) in same:
                 group.append(k)
                 break
         else:
