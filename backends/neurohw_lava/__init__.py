@@ -16,6 +16,7 @@ Importing this package imports nothing heavy, and not Lava. Lava is imported by
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -49,5 +50,13 @@ class LavaBackend:
 
 
 def backend() -> LavaBackend:
-    """Entry point."""
+    """Entry point.
+
+    Raises
+    ------
+    ImportError
+        Lava is not installed.
+    """
+    if find_spec("lava") is None:
+        raise ImportError("No module named 'lava'", name="lava")
     return LavaBackend()

@@ -23,11 +23,15 @@ from neurohw_native.kernels import (
 )
 
 '''
-TABLES = ("geo, wid, siz, key, sites, trials, table, rec, lim, led, ci, cf, cd, dly, dep, pst, "
-          "xst")
+TABLES = "geo, wid, siz, key, sites, trials, table, rec, lim, led, ci, cf, cd, dly, dep, pst, xst"
 KINDS = ("b", "i4", "i8", "f4", "f8")
-_NUMPY = {"b": "np.uint8", "i4": "np.int32", "i8": "np.int64", "f4": "np.float32",
-          "f8": "np.float64"}
+_NUMPY = {
+    "b": "np.uint8",
+    "i4": "np.int32",
+    "i8": "np.int64",
+    "f4": "np.float32",
+    "f8": "np.float64",
+}
 
 
 def _hoist(k: Kernel, plan: PopPlan, i: int) -> str:
@@ -106,8 +110,15 @@ def _step(k: Kernel, p: int, plan: PopPlan) -> tuple[str, list[str]]:
                 if (tap.what, tap.index, tap.wide) == ("node", i, True):
                     arrays[f"v{p}_{n}"] = None
                     wide = f"v{p}_{n}[i]"
-            lines, _ = operation(x, node, [values[a] for a in node.args], plan.exact[i],
-                                 [plan.spans[a] for a in node.args], plan.spans[i], wide)
+            lines, _ = operation(
+                x,
+                node,
+                [values[a] for a in node.args],
+                plan.exact[i],
+                [plan.spans[a] for a in node.args],
+                plan.spans[i],
+                wide,
+            )
             body += lines
         if array:
             arrays[array] = None
@@ -128,8 +139,12 @@ def _step(k: Kernel, p: int, plan: PopPlan) -> tuple[str, list[str]]:
     if plan.spike:
         assert q.spike is not None
         store(f"f{p}", q.spike, "b")
-    lines = [f"def step{p}(n, ci, cf, cd, {', '.join(arrays)}):", *("    " + h for h in head),
-             "    for i in range(n):", *("        " + b for b in body or ["pass"])]
+    lines = [
+        f"def step{p}(n, ci, cf, cd, {', '.join(arrays)}):",
+        *("    " + h for h in head),
+        "    for i in range(n):",
+        *("        " + b for b in body or ["pass"]),
+    ]
     return "\n".join(lines) + f"\n\n\nstep{p} = jit(step{p}, CACHE)\n\n\n", list(arrays)
 
 
@@ -147,14 +162,21 @@ def _block(k: Kernel, program: Program, calls: list[list[str]]) -> str:
             if e.target == plan.pop.name and e.port in plan.ports:
                 loop += _deliver(k, e, j, numbers[e.source], p, names.index(e.port), arguments)
         _advance(k, p, plan, calls[p], loop)
-    returned = [f"events(l{p}, r{p}, m{p}, trials, b0, B, e0, w{p}, t0)"
-                for p, plan in enumerate(k.pops) if plan.event_probe is not None]
-    lines = [f"def block({TABLES}, {', '.join(arguments)}):" if arguments
-             else f"def block({TABLES}):",
-             "    b0, B, t0, steps, e0 = geo[0], geo[1], geo[2], geo[3], geo[4]",
-             *("    " + s for s in setup), "    for k in range(steps):", "        t = t0 + k",
-             *("        " + s for s in loop), *("    " + s for s in close),
-             f"    return ({', '.join([*returned, '0'])},)"]
+    returned = [
+        f"events(l{p}, r{p}, m{p}, trials, b0, B, e0, w{p}, t0)"
+        for p, plan in enumerate(k.pops)
+        if plan.event_probe is not None
+    ]
+    lines = [
+        f"def block({TABLES}, {', '.join(arguments)}):" if arguments else f"def block({TABLES}):",
+        "    b0, B, t0, steps, e0 = geo[0], geo[1], geo[2], geo[3], geo[4]",
+        *("    " + s for s in setup),
+        "    for k in range(steps):",
+        "        t = t0 + k",
+        *("        " + s for s in loop),
+        *("    " + s for s in close),
+        f"    return ({', '.join([*returned, '0'])},)",
+    ]
     return "\n".join(lines) + "\n\n\nblock = jit(block, CACHE)\n"
 
 
@@ -165,8 +187,9 @@ def _argument(k: Kernel, arguments: list[str], what: str, kind: str) -> None:
         arguments.append(f"{'Q' if what == 'params' else 'T'}{kind}")
 
 
-def _setup(k: Kernel, p: int, plan: PopPlan, setup: list[str], close: list[str],
-           arguments: list[str]) -> None:
+def _setup(
+    k: Kernel, p: int, plan: PopPlan, setup: list[str], close: list[str], arguments: list[str]
+) -> None:
     """Slices and scratch arrays of a population, and what is written back at the end."""
     q = plan.pop
     setup += [f"w{p} = wid[{p}]", f"n{p} = B * w{p}", f"z{p} = b0 * siz[{p}] + e0"]
@@ -176,15 +199,22 @@ def _setup(k: Kernel, p: int, plan: PopPlan, setup: list[str], close: list[str],
             k.arrays.append(("state", q.name, s.name))
             arguments.append(f"S{p}_{j}")
             setup.append(f"s{p}_{j} = S{p}_{j}[z{p}:z{p} + n{p}]")
-    params = {j: (str(q.nodes[i].attrs["name"]), storage_kind(q.nodes[i].dtype))
-              for j, i in enumerate(plan.leaves("param"))}
+    params = {
+        j: (str(q.nodes[i].attrs["name"]), storage_kind(q.nodes[i].dtype))
+        for j, i in enumerate(plan.leaves("param"))
+    }
     for kind in KINDS:
-        rows = [(j, name) for j, (name, held) in params.items()
-                if held == kind and not _scalar_param(plan, name)]
+        rows = [
+            (j, name)
+            for j, (name, held) in params.items()
+            if held == kind and not _scalar_param(plan, name)
+        ]
         if rows:
             _argument(k, arguments, "params", kind)
-            setup += [f"q{p}{kind} = np.empty(({len(rows)}, n{p}), {_NUMPY[kind]})",
-                      f"spread_all(Q{kind}, q{p}{kind}, pst, {len(k.params)}, b0, e0, B, w{p})"]
+            setup += [
+                f"q{p}{kind} = np.empty(({len(rows)}, n{p}), {_NUMPY[kind]})",
+                f"spread_all(Q{kind}, q{p}{kind}, pst, {len(k.params)}, b0, e0, B, w{p})",
+            ]
             setup += [f"q{p}_{j} = q{p}{kind}[{m}]" for m, (j, _) in enumerate(rows)]
             k.params += [(q.name, name, kind) for _, name in rows]
     for j, i in enumerate(plan.leaves("external")):
@@ -216,30 +246,44 @@ def _setup(k: Kernel, p: int, plan: PopPlan, setup: list[str], close: list[str],
         setup += [f"f{p} = np.zeros((n{p} + 7) // 8 * 8, np.uint8)", f"g{p} = f{p}.view(np.uint64)"]
     if plan.event_probe is not None:
         k.events.append(q.name)
-        setup += [f"m{p} = 0", f"l{p} = np.empty(n{p} + 64, np.int32)",
-                  f"r{p} = np.empty(n{p} + 64, np.int32)"]
+        setup += [
+            f"m{p} = 0",
+            f"l{p} = np.empty(n{p} + 64, np.int32)",
+            f"r{p} = np.empty(n{p} + 64, np.int32)",
+        ]
     if plan.ring:
         k.arrays.append(("history", q.name, ""))
         arguments.append(f"H{p}")
         ring = f"(H{p}, b0, B, w{p}, dep[{p}], %s, rc{p}, ri{p})"
-        setup += [f"rc{p} = np.zeros((dep[{p}] + 1) * B, np.int64)",
-                  f"ri{p} = np.empty((dep[{p}] + 1) * n{p}, np.int32)", f"ring_load{ring % 't0'}"]
+        setup += [
+            f"rc{p} = np.zeros((dep[{p}] + 1) * B, np.int64)",
+            f"ri{p} = np.empty((dep[{p}] + 1) * n{p}, np.int32)",
+            f"ring_load{ring % 't0'}",
+        ]
         close.append(f"ring_store{ring % 't0 + steps'}")
 
 
-def _deliver(k: Kernel, e: Edge, index: int, source: int, p: int, port: int,
-             arguments: list[str]) -> list[str]:
+def _deliver(
+    k: Kernel, e: Edge, index: int, source: int, p: int, port: int, arguments: list[str]
+) -> list[str]:
     m = len(k.edges)
     k.edges.append(index)
-    kind = ("dense" if isinstance(e.weights, Dense)
-            else "sparse" if isinstance(e.weights, Sparse) else "one")
+    kind = (
+        "dense"
+        if isinstance(e.weights, Dense)
+        else "sparse"
+        if isinstance(e.weights, Sparse)
+        else "one"
+    )
     names = [f"E{m}_{j}" for j in range(3 if kind == "sparse" else 1)]
     k.arrays += [("edge", index, j) for j in range(len(names))]
     arguments += names
     depth = f"(dep[{source}] + 1)"
-    return [f"c = (t + {depth} - dly[{m}]) % {depth}",
-            f"deliver_{kind}(rc{source}, ri{source}, c, B, w{source}, w{p}, {', '.join(names)}, "
-            f"a{p}_{port})"]
+    return [
+        f"c = (t + {depth} - dly[{m}]) % {depth}",
+        f"deliver_{kind}(rc{source}, ri{source}, c, B, w{source}, w{p}, {', '.join(names)}, "
+        f"a{p}_{port})",
+    ]
 
 
 def _advance(k: Kernel, p: int, plan: PopPlan, arrays: list[str], loop: list[str]) -> None:
@@ -252,19 +296,27 @@ def _advance(k: Kernel, p: int, plan: PopPlan, arrays: list[str], loop: list[str
             k.sites.append(str(q.nodes[i].attrs["site"]))
             big = f"{'W' if op == 'word' else 'N'}{p}_{j}"
             where = f"el{p}, tr{p}, t, sites[{m}], key[0], key[1]"
-            call = (f"fill_word({big}, {where})" if op == "word"
-                    else f"fill_normal({big}, V{p}, {where}, table)")
+            call = (
+                f"fill_word({big}, {where})"
+                if op == "word"
+                else f"fill_normal({big}, V{p}, {where}, table)"
+            )
             loop += [f"if k == 0 or t & {mask} == 0:", f"    {call}"]
             passed[f"{small}{p}_{j}"] = f"{big}[t & {mask}]"
     first = len(k.externals) - sum(len(x.leaves("external")) for x in k.pops[p:])
     for j, _ in enumerate(plan.leaves("external")):
         m = first + j
-        loop.append(f"spread(X{p}_{j}, x{p}_{j}, (xst[{m}, 2] + k) * xst[{m}, 0] + "
-                    f"b0 * xst[{m}, 1] + e0, xst[{m}, 1], 1, B, w{p})")
+        loop.append(
+            f"spread(X{p}_{j}, x{p}_{j}, (xst[{m}, 2] + k) * xst[{m}, 0] + "
+            f"b0 * xst[{m}, 1] + e0, xst[{m}, 1], 1, B, w{p})"
+        )
     loop.append(f"step{p}(n{p}, ci, cf, cd, {', '.join(passed.values())})")
     for kind in KINDS:
-        rows = [(probe, plan.row(tap)[1], kind) for probe, tap in plan.traces
-                if plan.taps[tap].kind == kind]
+        rows = [
+            (probe, plan.row(tap)[1], kind)
+            for probe, tap in plan.traces
+            if plan.taps[tap].kind == kind
+        ]
         if rows:
             m = len(k.probes)
             k.probes += rows
@@ -277,10 +329,12 @@ def _advance(k: Kernel, p: int, plan: PopPlan, arrays: list[str], loop: list[str
     if plan.event_probe is not None:
         m = len(k.probes)
         k.probes.append((plan.event_probe, 0, ""))
-        loop += [f"if due(rec[{m}], t):",
-                 f"    if m{p} + n{p} > len(l{p}):",
-                 f"        l{p}, r{p} = grow(l{p}, m{p} + n{p}), grow(r{p}, m{p} + n{p})",
-                 f"    m{p} = append(f{p}, g{p}, k, l{p}, r{p}, m{p})"]
+        loop += [
+            f"if due(rec[{m}], t):",
+            f"    if m{p} + n{p} > len(l{p}):",
+            f"        l{p}, r{p} = grow(l{p}, m{p} + n{p}), grow(r{p}, m{p} + n{p})",
+            f"    m{p} = append(f{p}, g{p}, k, l{p}, r{p}, m{p})",
+        ]
     if plan.ring:
         loop.append(f"fired(f{p}, g{p}, B, w{p}, t % (dep[{p}] + 1), rc{p}, ri{p})")
 
@@ -291,5 +345,3 @@ def generate(program: Program, plans: list[PopPlan], coupled: bool) -> Kernel:
     steps = [_step(k, p, plan) for p, plan in enumerate(plans)]
     k.source = HEADER + "".join(s for s, _ in steps) + _block(k, program, [a for _, a in steps])
     return k
-
-

@@ -70,8 +70,10 @@ def _integer(
         if node.op == "shl":
             return [f"{x} = {kind}(i8({a}) << {by})"], kind
         random = args[1][0] if len(args) > 1 else ""
-        return [f"{x} = {kind}({a})",
-                *_shift_right(x, kind, by, str(node.attrs["rounding"]), random)], kind
+        return [
+            f"{x} = {kind}({a})",
+            *_shift_right(x, kind, by, str(node.attrs["rounding"]), random),
+        ], kind
     kind = "i4" if fits32(exact) and all(k in ("b", "i4") for _, k in args) else "i8"
     if node.op in _BINARY:
         return [f"{x} = {kind}({a} {_BINARY[node.op]} {args[1][0]})"], kind
@@ -109,24 +111,34 @@ def _float_to_int(x: str, a: Var, out: Int, rounding: str) -> list[str]:
     lo = "-9223372036854775807 - 1" if out.lo == -(2**63) else str(out.lo)
     lines = [f"{x}r = {a[0]} if {a[0]} == {a[0]} else {f}(0)"]
     if rounding == "half_away":
-        lines += [f"{x}w = np.trunc({x}r)", f"{x}d = {x}r - {x}w",
-                  f"{x}r = {x}w + {f}(1) if {x}d >= {f}(0.5) else {x}w",
-                  f"{x}r = {x}w - {f}(1) if {x}d <= {f}(-0.5) else {x}r"]
+        lines += [
+            f"{x}w = np.trunc({x}r)",
+            f"{x}d = {x}r - {x}w",
+            f"{x}r = {x}w + {f}(1) if {x}d >= {f}(0.5) else {x}w",
+            f"{x}r = {x}w - {f}(1) if {x}d <= {f}(-0.5) else {x}r",
+        ]
     else:
         name = {"floor": "floor", "toward_zero": "trunc", "half_even": "rint"}[rounding]
         lines.append(f"{x}r = np.{name}({x}r)")
-    return [*lines,
-            f"{x}h = {x}r >= {f}({float(out.hi + 1)!r})",
-            f"{x}l = {x}r < {f}({float(out.lo)!r})",
-            f"{x}r = {f}(0) if {x}h | {x}l else {x}r",
-            f"{x} = {kind}({x}r)",
-            f"{x} = {kind}({out.hi}) if {x}h else {x}",
-            f"{x} = {kind}({lo}) if {x}l else {x}"]
+    return [
+        *lines,
+        f"{x}h = {x}r >= {f}({float(out.hi + 1)!r})",
+        f"{x}l = {x}r < {f}({float(out.lo)!r})",
+        f"{x}r = {f}(0) if {x}h | {x}l else {x}r",
+        f"{x} = {kind}({x}r)",
+        f"{x} = {kind}({out.hi}) if {x}h else {x}",
+        f"{x} = {kind}({lo}) if {x}l else {x}",
+    ]
 
 
 def operation(
-    x: str, node: Node, args: Sequence[Var], exact: Interval | None,
-    spans: Sequence[Interval | None], span: Interval | None, wide: str,
+    x: str,
+    node: Node,
+    args: Sequence[Var],
+    exact: Interval | None,
+    spans: Sequence[Interval | None],
+    span: Interval | None,
+    wide: str,
 ) -> tuple[list[str], Var]:
     """Lines that compute a node that is not a leaf into ``x``.
 

@@ -12,15 +12,19 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from neurohw.program import Dense, Edge, Float, Int, Interval, Population, Program, Sparse
+from neurohw.program.intervals import exact_interval, weight_sums
 from neurohw.program.types import Bool, DType
-from neurohw.program.verify import _exact_interval, _weight_sums
 
 __all__ = ["DTYPES", "Kernel", "PopPlan", "Tap", "WatchRow"]
 __all__ += ["components", "edge_arrays", "fits32", "kind_of", "plan_population", "storage_kind"]
 
 DTYPES: Mapping[str, np.dtype] = {
-    "b": np.dtype(np.uint8), "i4": np.dtype(np.int32), "i8": np.dtype(np.int64),
-    "f4": np.dtype(np.float32), "f8": np.dtype(np.float64), "u4": np.dtype(np.uint32),
+    "b": np.dtype(np.uint8),
+    "i4": np.dtype(np.int32),
+    "i8": np.dtype(np.int64),
+    "f4": np.dtype(np.float32),
+    "f8": np.dtype(np.float64),
+    "u4": np.dtype(np.uint32),
 }
 
 
@@ -112,13 +116,11 @@ def components(program: Program) -> list[list[str]]:
 
 def port_span(program: Program, pop: str, port: str) -> Interval:
     """Interval of every partial sum of a port."""
-    sums = [_weight_sums(e.weights) for e in program.edges if (e.target, e.port) == (pop, port)]
+    sums = [weight_sums(e.weights) for e in program.edges if (e.target, e.port) == (pop, port)]
     return sum(s[0] for s in sums), sum(s[1] for s in sums)
 
 
-def plan_population(
-    program: Program, q: Population, spans: tuple[Interval | None, ...]
-) -> PopPlan:
+def plan_population(program: Program, q: Population, spans: tuple[Interval | None, ...]) -> PopPlan:
     """Decide what is computed in a step of ``q``."""
     exact: list[Interval | None] = []
     for i, node in enumerate(q.nodes):
@@ -127,7 +129,7 @@ def plan_population(
             exact.append(spans[i])
         else:
             types = [q.nodes[a].dtype for a in node.args]
-            exact.append(_exact_interval(node, types, [spans[a] for a in node.args]))
+            exact.append(exact_interval(node, types, [spans[a] for a in node.args]))
 
     taps: list[Tap] = []
 
@@ -156,12 +158,24 @@ def plan_population(
         if port.overflow == "trap" and isinstance(port.dtype, Int):
             trap_ports.add(port.name)
             kind = kind_of(port.dtype, port_span(program, q.name, port.name))
-            watches.append(WatchRow(f"trap:{q.name}.{port.name}", port.dtype.lo, port.dtype.hi,
-                                    tap("port", j, True, kind)))
+            watches.append(
+                WatchRow(
+                    f"trap:{q.name}.{port.name}",
+                    port.dtype.lo,
+                    port.dtype.hi,
+                    tap("port", j, True, kind),
+                )
+            )
     for i, node in enumerate(q.nodes):
         if node.attrs.get("overflow") == "trap" and isinstance(node.dtype, Int):
-            watches.append(WatchRow(f"trap:{q.name}.%{i}", node.dtype.lo, node.dtype.hi,
-                                    tap("node", i, True, "i4" if fits32(exact[i]) else "i8")))
+            watches.append(
+                WatchRow(
+                    f"trap:{q.name}.%{i}",
+                    node.dtype.lo,
+                    node.dtype.hi,
+                    tap("node", i, True, "i4" if fits32(exact[i]) else "i8"),
+                )
+            )
 
     ring = any(e.source == q.name for e in program.edges)
     spike = q.spike is not None and (ring or event_probe is not None)
@@ -176,10 +190,24 @@ def plan_population(
             live.add(i)
             todo += q.nodes[i].args
     read = {q.nodes[i].attrs["name"] for i in live if q.nodes[i].op == "input"} | trap_ports
-    ports = {x.name: None if isinstance(x.dtype, Float) else port_span(program, q.name, x.name)
-             for x in q.ports if x.name in read}
-    return PopPlan(q, tuple(sorted(live)), spans, tuple(exact), ports, tuple(taps),
-                   tuple(watches), tuple(traces), event_probe, ring, spike)
+    ports = {
+        x.name: None if isinstance(x.dtype, Float) else port_span(program, q.name, x.name)
+        for x in q.ports
+        if x.name in read
+    }
+    return PopPlan(
+        q,
+        tuple(sorted(live)),
+        spans,
+        tuple(exact),
+        ports,
+        tuple(taps),
+        tuple(watches),
+        tuple(traces),
+        event_probe,
+        ring,
+        spike,
+    )
 
 
 def edge_arrays(edge: Edge, kind: str) -> tuple[np.ndarray, ...]:

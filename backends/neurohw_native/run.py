@@ -64,8 +64,12 @@ class NativeRun:
         """Run steps ``t0 .. t0 + steps - 1``; see :class:`neurohw.backend.Run`."""
         p = self.program
         if self._draws and t0 + steps > STEPS:
-            raise ProgramError("out of range", where="draw.step", got=t0 + steps,
-                               allowed=f"0..2**34-1 ({STEPS - 1})")
+            raise ProgramError(
+                "out of range",
+                where="draw.step",
+                got=t0 + steps,
+                allowed=f"0..2**34-1 ({STEPS - 1})",
+            )
         externals = check_inputs(p, inputs, state.trials, t0, steps)
         now = RunState(
             state.trials,
@@ -78,19 +82,23 @@ class NativeRun:
             done.append(self._span(now, externals, t0, t0 + a, min(size, steps - a)))
             check_traps(p, done[-1].ledger)
         while len(done) > 1:  # pairwise: copies stay linear times a logarithm
-            done = [concat(*done[i : i + 2]) if i + 1 < len(done) else done[i]
-                    for i in range(0, len(done), 2)]
+            done = [
+                concat(*done[i : i + 2]) if i + 1 < len(done) else done[i]
+                for i in range(0, len(done), 2)
+            ]
         return now, done[0]
 
     def _moment_steps(self, trials: int) -> int:
         """Steps per span if moments are to be reduced in between, else 0."""
         p = self.program
-        used = sum(8 * trials * p.population(x.population).size / x.every
-                   for x in p.probes if x.reduce)
+        used = sum(
+            8 * trials * p.population(x.population).size / x.every for x in p.probes if x.reduce
+        )
         return max(8, int(MOMENT_BYTES / used) // 8 * 8) if used else 0
 
-    def _span(self, now: RunState, externals: Mapping[str, Array], origin: int, t0: int,
-              steps: int) -> Probes:
+    def _span(
+        self, now: RunState, externals: Mapping[str, Array], origin: int, t0: int, steps: int
+    ) -> Probes:
         """Advance ``now`` in place; ``externals`` begin at step ``origin``."""
         p, out = self.program, Probes(t0, steps, now.trials)
         for kernel, tables, block in self.kernels:
@@ -125,8 +133,9 @@ class NativeRun:
             stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def _advance(self, call: Call, block: Any, share: Share, steps: int,
-                 stop: threading.Event) -> Result:
+    def _advance(
+        self, call: Call, block: Any, share: Share, steps: int, stop: threading.Event
+    ) -> Result:
         b0, count, e0, width = share
         tables = call.tables
         widths = tables.sizes if width == 0 else np.array([width])
@@ -160,21 +169,20 @@ def partition(trials: int, sizes: Array, coupled: bool, threads: int) -> list[Sh
     lanes = max(64, min(LANES, -(-trials * size // (4 * threads))))
     if coupled or size <= lanes:
         count = max(1, min(lanes // size, -(-trials // threads)))
-        return [(b, min(count, trials - b), 0, 0 if coupled else size)
-                for b in range(0, trials, count)]
+        return [
+            (b, min(count, trials - b), 0, 0 if coupled else size) for b in range(0, trials, count)
+        ]
     parts = -(-size // lanes)
     width = -(-size // parts // 8) * 8
     return [(b, 1, e, min(width, size - e)) for b in range(trials) for e in range(0, size, width)]
 
 
-def _collect(kernel: Kernel, call: Call, results: list[Result], steps: int,
-             out: Probes) -> None:
+def _collect(kernel: Kernel, call: Call, results: list[Result], steps: int, out: Probes) -> None:
     """Join what the blocks returned: events in the order (trial, step, element), the ledger."""
     for j, name in enumerate(kernel.events):
         blocks = []
         for (_, count, _, _), parts, _ in results:
-            trial, step, element = (np.concatenate([q[j][c] for q in parts])
-                                    for c in range(3))
+            trial, step, element = (np.concatenate([q[j][c] for q in parts]) for c in range(3))
             if count > 1 and len(parts) > 1:
                 order = np.argsort(trial, kind="stable")
                 trial, step, element = trial[order], step[order], element[order]
@@ -195,5 +203,3 @@ def _collect(kernel: Kernel, call: Call, results: list[Result], steps: int,
             first = (step, int(call.trials[b0 + lane // w]), e0 + lane % w) if count else None
             new = LedgerRow(count, first, low, high)
             out.ledger[key] = out.ledger[key].merge(new) if key in out.ledger else new
-
-

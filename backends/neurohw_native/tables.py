@@ -56,8 +56,13 @@ class Tables:
         info = np.iinfo(I64)
         rows = [kernel.pops[p].watches[j] for p, j in kernel.watches]
         taps = [kernel.pops[p].row(kernel.pops[p].watches[j].tap)[1] for p, j in kernel.watches]
-        self.limits = _rows([(tap, max(r.lo, info.min), min(r.hi, info.max))
-                             for tap, r in zip(taps, rows, strict=True)], 3)
+        self.limits = _rows(
+            [
+                (tap, max(r.lo, info.min), min(r.hi, info.max))
+                for tap, r in zip(taps, rows, strict=True)
+            ],
+            3,
+        )
         self.edges: dict[int, tuple[Array, ...]] = {}
         for j in kernel.edges:
             e = program.edges[j]
@@ -86,13 +91,15 @@ class Tables:
         for pop, name, kind in self.kernel.params:
             data, size = self._param(pop, name), self.program.population(pop).size
             start = sum(x.size for x in parts.get(kind, ()))
-            rows.append((start, data.shape[-1] if data.ndim == 2 else 0,
-                         1 if data.shape[-1] == size else 0))
+            rows.append(
+                (start, data.shape[-1] if data.ndim == 2 else 0, 1 if data.shape[-1] == size else 0)
+            )
             parts.setdefault(kind, []).append(_flat(data[trials] if data.ndim == 2 else data))
         return {k: np.concatenate(v) for k, v in parts.items()}, _rows(rows, 3)
 
-    def _traces(self, trials: int, t0: int, steps: int) -> tuple[dict[str, Array], Array,
-                                                                 dict[int, Array]]:
+    def _traces(
+        self, trials: int, t0: int, steps: int
+    ) -> tuple[dict[str, Array], Array, dict[int, Array]]:
         """One array per kind for all traces, the probes' rows, and each trace as a view."""
         views: list[tuple[int, str, int, tuple[int, ...], np.dtype]] = []
         ends: dict[str, int] = {}
@@ -108,13 +115,18 @@ class Tables:
                 dtype = q.nodes[q.value(probe.value)].dtype.storage
                 views.append((j, kind, start, (count, trials, q.size), dtype))
         flat = {k: np.empty(n, DTYPES[k]) for k, n in ends.items()}
-        return flat, _rows(rows, 6), {
-            j: flat[kind][start : start + math.prod(shape)].view(dtype).reshape(shape)
-            for j, kind, start, shape, dtype in views
-        }
+        return (
+            flat,
+            _rows(rows, 6),
+            {
+                j: flat[kind][start : start + math.prod(shape)].view(dtype).reshape(shape)
+                for j, kind, start, shape, dtype in views
+            },
+        )
 
-    def call(self, now: RunState, externals: Mapping[str, Array], origin: int, t0: int,
-             steps: int) -> Call:
+    def call(
+        self, now: RunState, externals: Mapping[str, Array], origin: int, t0: int, steps: int
+    ) -> Call:
         """Bind the arrays of a call; ``now`` is written to."""
         params, strides = self._params(now.trials)
         flat, rows, traces = self._traces(len(now.trials), t0, steps)
@@ -162,5 +174,19 @@ class Call:
             rows[m, 4] = samples_before(probe, t) - samples_before(probe, self.t0)
         outside = self.outside.copy()
         outside[:, 2] += t - self.t0
-        return [s.sizes, s.key, s.sites, self.trials, s.table, rows, s.limits, ledger,
-                *s.numbers, s.delays, s.depths, self.strides, outside, *self.arrays]
+        return [
+            s.sizes,
+            s.key,
+            s.sites,
+            self.trials,
+            s.table,
+            rows,
+            s.limits,
+            ledger,
+            *s.numbers,
+            s.delays,
+            s.depths,
+            self.strides,
+            outside,
+            *self.arrays,
+        ]

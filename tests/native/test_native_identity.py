@@ -105,11 +105,54 @@ def check(p: Program, steps: int = 20, inputs=None, trials=None, t0: int = 0) ->
     return None if isinstance(want, str) else want
 
 
-EDGES = [0, 1, -1, 2, 3, 2**23, -(2**23), 2**23 - 1, 2**24, 2**31, -(2**31), 2**31 - 1, 2**32 - 1,
-         2**62, -(2**62), 2**62 - 1, 2**63 - 1, -(2**63), -(2**63) + 1, -(2**31) - 1]
-FEDGES = [0.0, -0.0, 1.0, -1.0, 0.5, 1.5, 2.5, -0.5, -2.5, 1e-40, 3e38, -3e38, 0.1, 1 / 3,
-          8388609.0, 2.0**31, -(2.0**31), 2.0**62, 2.0**63, -(2.0**63), 16777217.0, 1e-310,
-          7.0, 1e5]
+EDGES = [
+    0,
+    1,
+    -1,
+    2,
+    3,
+    2**23,
+    -(2**23),
+    2**23 - 1,
+    2**24,
+    2**31,
+    -(2**31),
+    2**31 - 1,
+    2**32 - 1,
+    2**62,
+    -(2**62),
+    2**62 - 1,
+    2**63 - 1,
+    -(2**63),
+    -(2**63) + 1,
+    -(2**31) - 1,
+]
+FEDGES = [
+    0.0,
+    -0.0,
+    1.0,
+    -1.0,
+    0.5,
+    1.5,
+    2.5,
+    -0.5,
+    -2.5,
+    1e-40,
+    3e38,
+    -3e38,
+    0.1,
+    1 / 3,
+    8388609.0,
+    2.0**31,
+    -(2.0**31),
+    2.0**62,
+    2.0**63,
+    -(2.0**63),
+    16777217.0,
+    1e-310,
+    7.0,
+    1e5,
+]
 
 
 def extremes(rng: np.random.Generator, dtype: Int, n: int) -> np.ndarray:
@@ -173,8 +216,18 @@ def integer_cases() -> list[Population]:
                     for mode in modes:
                         out.append(one_op(op, dtype, [a, b][:n], {"overflow": mode}))
     for a in (Int(16), Int(32), Int(63), Int(64), Int(62, False)):
-        for dtype in (Int(1), Int(16), Int(31, False), Int(32), Int(61), Int(62), Int(63),
-                      Int(63, False), Int(64), Int(62, False)):
+        for dtype in (
+            Int(1),
+            Int(16),
+            Int(31, False),
+            Int(32),
+            Int(61),
+            Int(62),
+            Int(63),
+            Int(63, False),
+            Int(64),
+            Int(62, False),
+        ):
             for mode in modes:
                 out.append(one_op("cast", dtype, [a], {"overflow": mode}))
     found = [p for p in out if p is not None]
@@ -210,19 +263,32 @@ def float_cases() -> list[Population]:
             out.append(one_op(op, BOOL, [f, f], {}))
         for g in (BOOL, Int(24), Int(32), Int(64), F32, F64):
             out.append(one_op("cast", f, [g], {}))
-        for dtype in (Int(1), Int(8), Int(24), Int(32), Int(63), Int(64), Int(63, False),
-                      Int(5, False), Int(32, False)):
+        for dtype in (
+            Int(1),
+            Int(8),
+            Int(24),
+            Int(32),
+            Int(63),
+            Int(64),
+            Int(63, False),
+            Int(5, False),
+            Int(32, False),
+        ):
             for rounding in ROUNDING[:4]:
-                out.append(one_op("cast", dtype, [f], {"rounding": rounding,
-                                                       "overflow": "saturate"}))
+                out.append(
+                    one_op("cast", dtype, [f], {"rounding": rounding, "overflow": "saturate"})
+                )
         out.append(one_op("select", f, [BOOL, f, f], {}))
     for a, b in ((Int(8), Int(64)), (Int(32, False), Int(32)), (BOOL, BOOL)):
         for op in ("eq", "ne", "lt", "le", "gt", "ge"):
             out.append(one_op(op, BOOL, [a, b], {}))
     for op in ("and", "or", "xor"):
         out.append(one_op(op, BOOL, [BOOL, BOOL], {}))
-    out += [one_op("not", BOOL, [BOOL], {}), one_op("select", BOOL, [BOOL] * 3, {}),
-            one_op("select", Int(64), [BOOL, Int(64), Int(64)], {})]
+    out += [
+        one_op("not", BOOL, [BOOL], {}),
+        one_op("select", BOOL, [BOOL] * 3, {}),
+        one_op("select", Int(64), [BOOL, Int(64), Int(64)], {}),
+    ]
     out += [one_op("cast", t, [BOOL], {"overflow": "wrap"}) for t in (Int(1), Int(8), Int(64))]
     found = [p for p in out if p is not None]
     rng = np.random.default_rng(3)
@@ -256,8 +322,11 @@ def test_transcendentals_within_bound() -> None:
         x = b.param("x", f, rng.uniform(-80, 80, 4000).astype(f.storage))
         for op in ("exp", "expm1", "log"):
             b.name_value(b.op(op, f, b.op("abs", f, x) if op == "log" else x), op)
-        p = Program("p", populations=(b.build(),),
-                    probes=tuple(Probe("P", k) for k in ("exp", "expm1", "log")))
+        p = Program(
+            "p",
+            populations=(b.build(),),
+            probes=tuple(Probe("P", k) for k in ("exp", "expm1", "log")),
+        )
         s = initial_state(p)
         a, c = ReferenceRun(p)(s, None, 0, 1)[1], neurohw_native.backend().compile(p)(s, None, 0, 1)
         for k, v in a.traces.items():
@@ -280,8 +349,10 @@ def test_zero_signs_and_nan() -> None:
     b.name_value(inf, "inf")
     b.name_value(b.cast(inf, Int(64), rounding="half_even", overflow="saturate"), "far")
     q = b.build()
-    check(Program("p", populations=(q,), probes=tuple(Probe("P", n.name) for n in q.nodes
-                                                      if n.name)), 1)
+    check(
+        Program("p", populations=(q,), probes=tuple(Probe("P", n.name) for n in q.nodes if n.name)),
+        1,
+    )
 
 
 # random programs ---------------------------------------------------------------------------------
@@ -289,8 +360,9 @@ def test_zero_signs_and_nan() -> None:
 INTS = [Int(8), Int(24), Int(32), Int(33), Int(64), Int(12, False), Int(32, False), Int(1)]
 
 
-def random_population(rng: np.random.Generator, name: str, size: int, trials: int,
-                      ports: int, trap: bool) -> Population:
+def random_population(
+    rng: np.random.Generator, name: str, size: int, trials: int, ports: int, trap: bool
+) -> Population:
     """Random legal nodes, all of them probed or written."""
     b = Builder(name, size)
     shapes = [(), (size,), (trials, 1), (trials, size)]
@@ -302,8 +374,10 @@ def random_population(rng: np.random.Generator, name: str, size: int, trials: in
         return items[int(rng.integers(len(items)))]
 
     f = pick([F32, F64])
-    values = [b.state(f"s{i}", t, data(t, pick(shapes)))
-              for i, t in enumerate([pick(INTS), pick(INTS), f, BOOL])]
+    values = [
+        b.state(f"s{i}", t, data(t, pick(shapes)))
+        for i, t in enumerate([pick(INTS), pick(INTS), f, BOOL])
+    ]
     for i in range(3):
         t = pick([*INTS, f, BOOL])
         values.append(b.param(f"p{i}", t, data(t, pick(shapes))))
@@ -316,8 +390,25 @@ def random_population(rng: np.random.Generator, name: str, size: int, trials: in
     values.append(b.const(0.3, f))
     free = BOOL
     for _ in range(14):
-        op = pick([k for k in OPS if k not in ("const", "param", "state", "input", "external",
-                                               "word", "normal", "exp", "expm1", "log")])
+        op = pick(
+            [
+                k
+                for k in OPS
+                if k
+                not in (
+                    "const",
+                    "param",
+                    "state",
+                    "input",
+                    "external",
+                    "word",
+                    "normal",
+                    "exp",
+                    "expm1",
+                    "log",
+                )
+            ]
+        )
         args = [pick(values) for _ in range(OPS[op].arity[0])]
         out = pick([*INTS, f, BOOL, *[a.dtype for a in args]])
         attrs = {"overflow": pick(["wrap", "saturate", *(["trap"] if trap else [])])}
@@ -369,8 +460,10 @@ def random_program(seed: int) -> Program:
     rng = np.random.default_rng(seed)
     trials = int(rng.integers(1, 6))
     sizes = rng.choice([1, 2, 3, 9, 17, 9], 2)
-    pops = [random_population(rng, n, int(s), trials, 2, seed % 4 == 3)
-            for n, s in zip("AB", sizes, strict=True)]
+    pops = [
+        random_population(rng, n, int(s), trials, 2, seed % 4 == 3)
+        for n, s in zip("AB", sizes, strict=True)
+    ]
     edges = []
     delays = [0, 1, 2, 5, int(rng.integers(1, 71))]
     for _ in range(int(rng.integers(1, 7))):
@@ -380,25 +473,43 @@ def random_program(seed: int) -> Program:
             delay = max(1, delay)
         port = pops[c].ports[int(rng.integers(2))]
         dtype = Int(int(rng.choice([3, 16, 26, 40]))) if isinstance(port.dtype, Int) else port.dtype
-        edges.append(Edge(pops[a].name, pops[c].name, port.name,
-                          random_weights(rng, pops[c].size, pops[a].size, dtype), delay))
+        edges.append(
+            Edge(
+                pops[a].name,
+                pops[c].name,
+                port.name,
+                random_weights(rng, pops[c].size, pops[a].size, dtype),
+                delay,
+            )
+        )
     probes: list[Probe] = []
     watches = []
     for q in pops:
         probes.append(Probe(q.name, "spikes", int(rng.integers(1, 3)), int(rng.integers(0, 4))))
         for node in q.nodes:
             if rng.random() < 0.5:
-                probes.append(Probe(q.name, node.name, int(rng.integers(1, 5)),
-                                    int(rng.integers(0, 9)),
-                                    "moments" if isinstance(node.dtype, Int)
-                                    and rng.random() < 0.3 else ""))
+                probes.append(
+                    Probe(
+                        q.name,
+                        node.name,
+                        int(rng.integers(1, 5)),
+                        int(rng.integers(0, 9)),
+                        "moments" if isinstance(node.dtype, Int) and rng.random() < 0.3 else "",
+                    )
+                )
             if isinstance(node.dtype, Int) and rng.random() < 0.3:
                 lo, hi = sorted(int(v) for v in rng.integers(-99, 99, 2))
                 watches.append(Watch(q.name, node.name, lo, hi))
     order = rng.permutation(2)
-    return Program("random", seed=int(rng.integers(2**63)), trials=trials,
-                   populations=tuple(pops[i] for i in order), edges=tuple(edges),
-                   probes=tuple(probes), watches=tuple(watches))
+    return Program(
+        "random",
+        seed=int(rng.integers(2**63)),
+        trials=trials,
+        populations=tuple(pops[i] for i in order),
+        edges=tuple(edges),
+        probes=tuple(probes),
+        watches=tuple(watches),
+    )
 
 
 def random_inputs(rng: np.random.Generator, p: Program, trials: int, steps: int):

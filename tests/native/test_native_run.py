@@ -116,18 +116,29 @@ def test_zero_delay_chain() -> None:
     n = 9
     names = "DACB"  # declared out of order; the chain is A -> B -> C -> D
     pops = tuple(noisy(k, n, port=True) for k in names)
-    edges = tuple(Edge(a, b, "in", weights("dense", n, ord(a)), 0)
-                  for a, b in ("AB", "BC", "CD", "AD"))
-    p = Program("chain", trials=3, populations=pops, edges=edges,
-                probes=tuple(Probe(k, "spikes") for k in names))
+    edges = tuple(
+        Edge(a, b, "in", weights("dense", n, ord(a)), 0) for a, b in ("AB", "BC", "CD", "AD")
+    )
+    p = Program(
+        "chain",
+        trials=3,
+        populations=pops,
+        edges=edges,
+        probes=tuple(Probe(k, "spikes") for k in names),
+    )
     assert equal(p, 30) > 50
 
 
 @pytest.mark.parametrize(("size", "trials"), [(1, 700), (3, 200), (1500, 1), (700, 3), (64, 9)])
 def test_blocks_of_trials_and_of_elements(size: int, trials: int) -> None:
-    p = Program("flat", seed=2**64 - 1, trials=trials, populations=(noisy("N", size),),
-                probes=(Probe("N", "spikes"), Probe("N", "v", 5, 1)),
-                watches=(Watch("N", "v", -20000, 7000),))
+    p = Program(
+        "flat",
+        seed=2**64 - 1,
+        trials=trials,
+        populations=(noisy("N", size),),
+        probes=(Probe("N", "spikes"), Probe("N", "v", 5, 1)),
+        watches=(Watch("N", "v", -20000, 7000),),
+    )
     assert equal(p, 37, t0=2**34 - 40) > 100
 
 
@@ -143,8 +154,10 @@ def test_threads_do_not_matter_and_may_be_ours() -> None:
     finally:
         numba.set_num_threads(used)
     with ThreadPoolExecutor(2) as pool:
-        results += [f.result()[1].events["N"]
-                    for f in [pool.submit(run, state, None, 5, 60) for _ in range(3)]]
+        results += [
+            f.result()[1].events["N"]
+            for f in [pool.submit(run, state, None, 5, 60) for _ in range(3)]
+        ]
     for r in results[1:]:
         for n in ("trial", "step", "element"):
             np.testing.assert_array_equal(getattr(r, n), getattr(results[0], n))
@@ -159,10 +172,13 @@ def test_float_sums_keep_their_order() -> None:
     b.name_value(b.port("in", F32), "sum")
     rng = np.random.default_rng(0)
     w = (rng.normal(size=(3, n)) * 10.0 ** rng.integers(-6, 6, (3, n))).astype(np.float32)
-    edges = (Edge("S", "T", "in", Dense(F32, freeze(w, F32)), 2),
-             Edge("S", "T", "in", Dense(F32, freeze(w[:, ::-1], F32)), 0))
-    p = Program("sum", trials=4, populations=(b.build(), source), edges=edges,
-                probes=(Probe("T", "sum"),))
+    edges = (
+        Edge("S", "T", "in", Dense(F32, freeze(w, F32)), 2),
+        Edge("S", "T", "in", Dense(F32, freeze(w[:, ::-1], F32)), 0),
+    )
+    p = Program(
+        "sum", trials=4, populations=(b.build(), source), edges=edges, probes=(Probe("T", "sum"),)
+    )
     equal(p, 50, inputs={"S.x": rng.random((50, 4, n)) < 0.5})
 
 
@@ -171,8 +187,12 @@ def test_moments_are_streamed(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(module, "MOMENT_BYTES", 1 << 12)
     for size in (1, 3):
-        p = Program("m", trials=50, populations=(noisy("N", size),),
-                    probes=(Probe("N", "v", 2, 1, "moments"), Probe("N", "spikes")))
+        p = Program(
+            "m",
+            trials=50,
+            populations=(noisy("N", size),),
+            probes=(Probe("N", "v", 2, 1, "moments"), Probe("N", "spikes")),
+        )
         state = initial_state(p)
         a = ReferenceRun(p)(state, None, 0, 60)[1]
         b = neurohw_native.backend().compile(p)(state, None, 0, 60)[1]
@@ -190,8 +210,9 @@ def test_trap_of_a_node_and_of_a_port() -> None:
     v = b.state("v", Int(6))
     b.write("v", b.add(v, b.port("in", Int(4), "trap"), Int(6), overflow="trap"))
     w = Dense(Int(8), freeze(np.array([[5, 6], [1, 2]]), Int(8)))
-    p = Program("trap", trials=3, populations=(source, b.build()),
-                edges=(Edge("S", "T", "in", w, 1),))
+    p = Program(
+        "trap", trials=3, populations=(source, b.build()), edges=(Edge("S", "T", "in", w, 1),)
+    )
     run, reference = neurohw_native.backend().compile(p), ReferenceRun(p)
     for mask in ([1, 0], [0, 1], [1, 1]):
         x = {"S.x": np.zeros((40, 3, 2), bool)}
@@ -207,16 +228,21 @@ def test_trap_of_a_node_and_of_a_port() -> None:
 
 def test_programs_that_differ_in_numbers_share_a_kernel() -> None:
     def blocks(threshold: int, size: int, seed: int) -> list:
-        p = Program("n", seed=seed, populations=(noisy("X" * (size % 3 + 1), size,
-                                                       threshold=threshold),))
+        p = Program(
+            "n", seed=seed, populations=(noisy("X" * (size % 3 + 1), size, threshold=threshold),)
+        )
         return [k[2] for k in neurohw_native.backend().compile(p).kernels]
 
     assert blocks(9000, 4, 1) == blocks(7000, 900, 2)
 
 
 def test_chunks_join() -> None:
-    p = Program("c", trials=4, populations=(noisy("N", 5),),
-                probes=(Probe("N", "spikes"), Probe("N", "v", 7)))
+    p = Program(
+        "c",
+        trials=4,
+        populations=(noisy("N", 5),),
+        probes=(Probe("N", "spikes"), Probe("N", "v", 7)),
+    )
     run = neurohw_native.backend().compile(p)
     a, b = simulate(run, p, 200)[1], simulate(run, p, 200, chunk=13)[1]
     np.testing.assert_array_equal(a.events["N"].step, b.events["N"].step)
@@ -244,8 +270,11 @@ def test_import_is_light_and_cache_may_be_missing(tmp_path) -> None:
     file = tmp_path / "file"
     file.write_text("not a directory")
     for place in ("", str(file / "below"), str(tmp_path / "new"), str(tmp_path / "new")):
-        env = {**os.environ, "NEUROHW_CACHE_DIR": place,
-               "PYTHONPATH": os.pathsep.join(x for x in sys.path if x)}
+        env = {
+            **os.environ,
+            "NEUROHW_CACHE_DIR": place,
+            "PYTHONPATH": os.pathsep.join(x for x in sys.path if x),
+        }
         done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
         assert done.stdout.strip() == "[[44, 44]]", done.stderr
     assert list((tmp_path / "new").rglob("*.nbc")), "machine code is kept for the next process"
