@@ -97,7 +97,7 @@ def compare(
     pairs = (
         compare_pair(x, y, i, j, window=window, max_divergences=max_divergences)
         for (i, x), (j, y) in combinations(enumerate(entries), 2)
-        if every_pair or i == first[x.target] and (x.target == y.target or j == first[y.target])
+        if every_pair or (i == first[x.target] and (x.target == y.target or j == first[y.target]))
     )
     return Comparison(entries, tuple(pairs))
 

@@ -85,8 +85,9 @@ def compare_figure(
     text = title or what + "\n" + "\n".join(textwrap.wrap(finding, 130))
     fig.suptitle(text, fontsize=10, x=0.01, ha="left")
     handles, labels = top.get_legend_handles_labels()
-    fig.legend(handles, labels, loc="outside lower center", ncols=max(1, min(len(labels), 110 // (8 + max(map(len, labels))))),
-               fontsize=9, frameon=False)  # fmt: skip
+    columns = 110 // (8 + max(map(len, labels)))
+    fig.legend(handles, labels, loc="outside lower center", fontsize=9, frameon=False,
+               ncols=max(1, min(len(labels), columns)))  # fmt: skip
     fig.align_ylabels()
     return fig
 
