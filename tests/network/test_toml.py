@@ -42,7 +42,7 @@ def pipeline() -> tuple[Network, RunSpec]:
     net.driver("N1", Regular(rate="50 Hz", start="1 ms"))
     net.driver("N2", Poisson(rate="80 Hz"))
     neuron = LIF(
-        C="0.5 nF", tau="30 ms", E_L="-70 mV", V_th="-50 mV", t_ref="8 ms", t_ref_sigma="1 ms",
+        C="0.5 nF", tau="30 ms", E_L="-70 mV", V_th="-50 mV", t_ref="4 ms", t_ref_sigma="0.5 ms",
         I_bias="300 pA",
     )  # fmt: skip
     net.population("N3", neuron, noise=[AdditiveNoise(sigma="4 pA*s**0.5")])
