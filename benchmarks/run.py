@@ -16,7 +16,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("out/bench"))
     out = parser.parse_args().out
     out.mkdir(parents=True, exist_ok=True)
-    for script in ("engines.py", "normal_quality.py", "lava_conformance.py"):
+    for script in ("engines.py", "normal_quality.py", "conformance.py"):
         if not (HERE / script).exists():
             continue
         print(f"== {script}", flush=True)

@@ -130,7 +130,7 @@ def fixed_program(seed: int, *, steps: int = 100, twist: str = "") -> Made:
             kind = _pick(rng, ["dense", "dense", "sparse"] + ["one"] * (sizes[source] == size))
             w = _weights(rng, sign, sizes[source], size, kind)
             exponent = int(_pick(rng, [*range(-8, 8), 0, 6, 7, 15, 20]))
-            delay = int(_pick(rng, [1, 1, 1, 2, 3, 8, 17, 64]))
+            delay = int(_pick(rng, [1, 1, 1, 2, 3, 64, int(rng.integers(1, 64))]))
             wires.append(ChipInput(source, w, delay, exponent))
             features |= {sign, kind, f"e{np.sign(exponent):+d}", "delay" if delay > 1 else "next"}
         if here == "grid":
@@ -147,7 +147,7 @@ def fixed_program(seed: int, *, steps: int = 100, twist: str = "") -> Made:
             if here == "arrays" and np.ndim(threshold) and np.all(threshold == threshold[0]):
                 threshold = rng.integers(1, 99, (trials, 1)) * 64 + 1
         if here == "period":
-            period = Period(np.int64(rng.integers(1, 6)), None, 0, 63)  # type: ignore[arg-type]
+            period = Period(np.int64(rng.integers(0, 63)), None, 0, 62)  # type: ignore[arg-type]
         noise = (ChipNoise("additive", np.int64(rng.integers(1, 2**15)), 14),)  # type: ignore[arg-type]
         mantissa = rng.integers(-(2**12), 2**12, _pick(rng, [(), (size,), (trials, size)]))
         bias = int(rng.integers(2)) * (mantissa << int(rng.integers(0, 8)))
