@@ -92,9 +92,8 @@ def main() -> int:
     for path, seconds in times.items():
         if seconds:
             print(f"{path}: {np.median(seconds):.2f} s for {options.steps} steps (median)")
-    print(
-        f"{len(failures)} differences in {options.programs} programs, each also on {' and '.join(OTHERS)}"
-    )
+    also = " and ".join(OTHERS)
+    print(f"{len(failures)} differences in {options.programs} programs, each also on {also}")
     print("\n".join(failures))
     return 1 if failures else 0
 
