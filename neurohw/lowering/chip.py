@@ -11,7 +11,7 @@ them from golden files, or at random::
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -45,7 +45,7 @@ class ChipNoise:
     """
 
     kind: str
-    mantissa: Array = field(default_factory=lambda: np.int64(0))  # type: ignore[assignment,return-value]
+    mantissa: Array | np.integer | int = 0
     shift: int = 0
     exponent: int = 0
     offset: int = 0

@@ -12,7 +12,7 @@ from neurohw.program.philox import NORMAL_FRACTION_BITS
 from neurohw.targets import Target
 
 from .neuron import Membrane
-from .report import Row
+from .report import Log
 from .sources import worst
 
 __all__ = ["Counter", "Period", "not_blocked", "refractory_period"]
@@ -39,15 +39,13 @@ class Period:
         Steps times 2**10; None without jitter.
     """
 
-    mean: Array
-    sigma: Array | None
+    mean: Array | np.integer | int
+    sigma: Array | np.integer | int | None
     low: int
     high: int
 
 
-def refractory_period(
-    name: str, m: Membrane, target: Target, dt: float, rows: list[Row], warnings: list[str]
-) -> Period | None:
+def refractory_period(name: str, m: Membrane, target: Target, dt: float, log: Log) -> Period | None:
     """The period a population asks for, within the target's limits; None for no refractoriness."""
     if not (np.any(m.blocked) or np.any(m.jitter)):
         return None
@@ -75,7 +73,7 @@ def refractory_period(
     if rule.blocked_offset:
         note = f"register {int(held.max()) - rule.blocked_offset} blocks {int(held.max())} steps"
     if not np.any(m.jitter):
-        rows.append(worst(where, m.blocked * dt, held * dt, "s", note))
+        log.rows.append(worst(where, m.blocked * dt, held * dt, "s", note))
         return Period(held, None, low, high)
     if target.noise.jitter == "none":
         raise LoweringError(
@@ -94,10 +92,10 @@ def refractory_period(
         )
     fraction = 2.0 ** (SIGMA_BITS + NORMAL_FRACTION_BITS)
     fine = np.rint(m.blocked * fraction).astype(np.int64)
-    rows.append(worst(where, m.blocked * dt, fine / fraction * dt, "s", note))
-    rows.append(worst(f"{name}.t_ref_sigma", m.jitter * dt, sigma * 2.0**-SIGMA_BITS * dt, "s"))
+    log.rows.append(worst(where, m.blocked * dt, fine / fraction * dt, "s", note))
+    log.rows.append(worst(f"{name}.t_ref_sigma", m.jitter * dt, sigma * 2.0**-SIGMA_BITS * dt, "s"))
     if float(np.max(m.blocked + 4 * m.jitter)) > high:
-        warnings.append(f"{name}: refractory jitter is cut off at {high} steps")
+        log.warnings.append(f"{name}: refractory jitter is cut off at {high} steps")
     return Period(fine, sigma, low, high)
 
 

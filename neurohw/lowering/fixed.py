@@ -12,9 +12,9 @@ from neurohw.targets import Target
 
 from .chip import ChipInput, ChipLIF, ChipNoise, chip_population
 from .common import refractory_period
-from .floating import realised_tau
+from .floating import realised_tau, weight_gain
 from .neuron import Membrane, current_decay
-from .report import Row
+from .report import Log, Row, WeightErrors
 from .scale import (
     NOISE_EXPONENT_MAX,
     Mantissas,
@@ -43,11 +43,10 @@ class _Fields:
         target: Target,
         dt: float,
         method: str,
-        rows: list[Row],
-        warnings: list[str],
+        log: Log,
     ) -> None:
         self.name, self.m, self.wires, self.target = name, m, wires, target
-        self.dt, self.method, self.rows, self.warnings = dt, method, rows, warnings
+        self.dt, self.method, self.log = dt, method, log
         if neuron.reset not in target.reset.kinds:
             raise LoweringError(
                 f"{target.name} cannot reset so",
@@ -56,18 +55,12 @@ class _Fields:
                 allowed=", ".join(target.reset.kinds),
                 origin=neuron.origin.place,
             )
-        if np.ndim(m.gain) > 1:
-            raise LoweringError(
-                "weights cannot differ from trial to trial",
-                where=f"{name}.C",
-                fix="use one device for all trials, or mismatch of V_th or t_ref",
-            )
-        gain = np.broadcast_to(m.gain, (neuron.size,))
+        self.gain = gain = weight_gain(name, m, neuron.size)
         self.volts = [
             w.data * gain[w.index] if w.tau is not None else np.array(w.data) for w in wires
         ]
         self.scale, cause = choose_scale(name, m, target, wires, self.volts)
-        rows.append(Row(f"{name}.scale", self.scale, self.scale, "1/V", f"set by {cause}"))
+        log.rows.append(Row(f"{name}.scale", self.scale, self.scale, "1/V", f"set by {cause}"))
 
     def inputs(self, delays: dict[int, int]) -> tuple[ChipInput, ...]:
         """Weights and delays."""
@@ -88,12 +81,13 @@ class _Fields:
         note = f"{f.sign}, mantissas {span.min()}..{span.max()}, exponent {f.exponent}"
         if lost:
             note += f", {lost} of {wanted} round to zero"
-            self.warnings.append(
+            self.log.warnings.append(
                 f"{w.where}: {100 * lost / wanted:.0f} % of the weights round to zero"
             )
-        gain = self.m.gain.flat[0] if w.tau is not None else 1.0
+        gain = self.gain[w.index] if w.tau is not None else 1.0
         unit = "A" if w.tau is not None else "V"
-        self.rows.append(worst(f"{w.where}.weight", volts / gain, f.realised / gain, unit, note))
+        self.log.weights[w.where] = WeightErrors(np.asarray(w.data), f.realised / gain, unit)
+        self.log.rows.append(worst(f"{w.where}.weight", w.data, f.realised / gain, unit, note))
 
     def keep_u(self) -> Array:
         """4096 minus the decay of the current."""
@@ -111,7 +105,7 @@ class _Fields:
         leak = current_decay(tau, self.dt, self.method, f"{self.name}.tau_syn")
         held = decay_field(np.float64(leak), rule.decay_min, rule.decay_max)
         if tau:
-            self.rows.append(
+            self.log.rows.append(
                 Row(
                     f"{self.name}.tau_syn",
                     tau,
@@ -127,7 +121,7 @@ class _Fields:
         held = decay_field(self.m.leak, 0, self.target.voltage.decay_max)
         i = int(np.argmax(np.abs(held / 4096 - self.m.leak)))
         tau = np.broadcast_to(self.m.tau, held.shape).flat[i]
-        self.rows.append(
+        self.log.rows.append(
             Row(
                 f"{self.name}.tau",
                 float(tau),
@@ -137,7 +131,9 @@ class _Fields:
             )
         )
         if np.any((held == 0) & (self.m.leak > 0)):
-            self.warnings.append(f"{self.name}: the leak rounds to zero, the membrane never decays")
+            self.log.warnings.append(
+                f"{self.name}: the leak rounds to zero, the membrane never decays"
+            )
         return 4096 - held
 
     def threshold(self) -> Array:
@@ -153,7 +149,7 @@ class _Fields:
                 allowed=f"mantissa 0..{top}",
             )
         whole = mantissa << rule.shift
-        self.rows.append(
+        self.log.rows.append(
             worst(
                 f"{self.name}.V_th",
                 m.threshold + m.origin,
@@ -169,7 +165,7 @@ class _Fields:
         whole, mantissa, exponent = bias_field(self.m.bias, self.scale, self.target)
         if np.any(self.m.bias):
             largest = int(mantissa.flat[np.argmax(np.abs(mantissa))])
-            self.rows.append(
+            self.log.rows.append(
                 worst(
                     f"{self.name}.bias",
                     self.m.bias,
@@ -179,7 +175,7 @@ class _Fields:
                 )
             )
         if np.any((whole == 0) & (self.m.bias != 0)):
-            self.warnings.append(f"{self.name}: the bias rounds to zero")
+            self.log.warnings.append(f"{self.name}: the bias rounds to zero")
         return whole
 
     def noise(self) -> tuple[ChipNoise, ...]:
@@ -213,7 +209,7 @@ class _Fields:
             )
         values = np.arange(-128, 128)
         held = values << (e - 7) if e >= 7 else np.sign(values) * (np.abs(values) >> (7 - e))
-        self.rows.append(
+        self.log.rows.append(
             Row(
                 f"{self.name}.additive_noise",
                 float(np.max(sigma)),
@@ -248,10 +244,10 @@ class _Fields:
         if kind == "additive":
             realised, unit = realised / self.scale, "V/step"
             if largest < 0.5:
-                self.warnings.append(
+                self.log.warnings.append(
                     f"{self.name}: the noise is below half a unit and mostly rounds to zero"
                 )
-        self.rows.append(
+        self.log.rows.append(
             worst(
                 f"{self.name}.{kind}_noise",
                 sigma,
@@ -272,11 +268,10 @@ def lower_fixed(
     target: Target,
     dt: float,
     method: str,
-    rows: list[Row],
-    warnings: list[str],
+    log: Log,
 ) -> tuple[Population, list[Edge], dict[str, tuple[str, float, float, str]], list[Watch]]:
     """As ``lower_float``, and the watches of the overflow ledger."""
-    f = _Fields(name, neuron, m, wires, target, dt, method, rows, warnings)
+    f = _Fields(name, neuron, m, wires, target, dt, method, log)
     chip = ChipLIF(
         name=name,
         size=neuron.size,
@@ -287,7 +282,7 @@ def lower_fixed(
         noise=f.noise(),
         inputs=f.inputs(delays),
         v_init=np.rint(m.init * f.scale).astype(np.int64),
-        period=refractory_period(name, m, target, dt, rows, warnings),
+        period=refractory_period(name, m, target, dt, log),
     )
     population, edges, watches = chip_population(chip, target)
     per_volt = 1 / f.scale

@@ -12,7 +12,8 @@ from neurohw.targets import Target
 
 from .common import Counter, not_blocked, refractory_period
 from .neuron import Membrane, current_decay
-from .report import Row
+from .report import Log, Row, WeightErrors
+from .sources import worst
 from .wires import Wire
 
 __all__ = ["lower_float"]
@@ -35,15 +36,13 @@ def lower_float(
     target: Target,
     dt: float,
     method: str,
-    rows: list[Row],
-    warnings: list[str],
+    log: Log,
 ) -> tuple[Population, list[Edge], dict[str, tuple[str, float, float, str]]]:
     """Population, incoming edges, and probe map ``variable -> (value, scale, shift, unit)``.
 
     ``delays`` maps the position of a wire in ``wires`` to the delay of its edge.
     """
     real: DType = Float(target.number.float_bits)
-    eps = float(np.finfo(real.storage).eps)
     b = Builder(name, neuron.size)
     taus = sorted({w.tau for w in wires if w.tau is not None})
     jumps = any(w.tau is None for w in wires)
@@ -71,7 +70,7 @@ def lower_float(
         u = b.add(times(b.state(f"u{suffix}", real), f"decay_u{suffix}", decay), arrived, real)
         b.write(f"u{suffix}", u, name=f"u{suffix}" if suffix else "u")
         current = u if current is None else b.add(current, u, real)
-        rows.append(Row(f"{name}.tau_syn{suffix}", tau, _tau(1 - decay, dt, method), "s"))
+        log.rows.append(Row(f"{name}.tau_syn{suffix}", tau, _tau(1 - decay, dt, method), "s"))
     if len(taus) > 1 and current is not None:
         b.name_value(current, "u")
     jump = b.port("jump", real) if jumps else None
@@ -81,7 +80,7 @@ def lower_float(
         b.write("u", jump, name="u")
 
     v = b.state("v", real, m.init)
-    period = refractory_period(name, m, target, dt, rows, warnings)
+    period = refractory_period(name, m, target, dt, log)
     count = None if period is None else Counter(b, period)
     threshold = num("threshold", m.threshold)
     late = target.reset.timing == "next_step"
@@ -131,7 +130,7 @@ def lower_float(
     if count is not None:
         count.finish(spike)
 
-    rows.append(
+    log.rows.append(
         Row(
             f"{name}.tau",
             float(m.tau.flat[0]),
@@ -139,21 +138,18 @@ def lower_float(
             "s",
         )
     )
-    gain = np.broadcast_to(m.gain, (*m.gain.shape[:-1], neuron.size))
+    gain = weight_gain(name, m, neuron.size) if taus else np.ones(neuron.size)
     edges = []
     for i, w in enumerate(wires):
-        weights = w.data * gain[..., w.index] if w.tau is not None else w.data
-        edges.append(Edge(w.source, name, _port(w.tau, taus), w.build(real, weights), delays[i]))
-        largest = float(np.max(np.abs(w.data))) if w.data.size else 0.0
-        rows.append(
-            Row(
-                f"{w.where}.weight",
-                largest,
-                largest,
-                "A" if w.tau is not None else "V",
-                f"relative rounding at most {eps / 2:.1e}",
-            )
-        )
+        factor = gain[w.index] if w.tau is not None else 1.0
+        weights = w.build(real, w.data * factor)
+        edges.append(Edge(w.source, name, _port(w.tau, taus), weights, delays[i]))
+        asked = np.asarray(w.data)
+        realised = weights.data.astype(np.float64) / factor
+        unit = "A" if w.tau is not None else "V"
+        log.weights[w.where] = WeightErrors(asked, realised, unit)
+        if asked.size:
+            log.rows.append(worst(f"{w.where}.weight", asked, realised, unit))
     probes = {
         "v": ("v", 1.0, m.origin, "V"),
         "refractory": ("refractory", dt, 0.0, "s"),
@@ -167,6 +163,17 @@ def lower_float(
     if count is None:
         del probes["refractory"]
     return b.build(), edges, probes
+
+
+def weight_gain(name: str, m: Membrane, size: int) -> Array:
+    """Volts per step and ampere of each neuron; weights are multiplied by it."""
+    if np.ndim(m.gain) > 1:
+        raise LoweringError(
+            "weights cannot differ from trial to trial",
+            where=f"{name}.C",
+            fix="use one device for all trials, or mismatch of V_th or t_ref",
+        )
+    return np.broadcast_to(m.gain, (size,))
 
 
 def _tau(leak: float, dt: float, method: str) -> float:

@@ -16,7 +16,7 @@ from neurohw.targets import Target, load_target
 from .fixed import lower_fixed
 from .floating import lower_float
 from .neuron import membrane
-from .report import LoweringReport, Row
+from .report import Log, LoweringReport, Row
 from .sources import lower_driver, lower_relay
 from .timing import retime
 from .wires import Wire, wires_of
@@ -80,13 +80,12 @@ def lower(
         )
     if not (np.isfinite(dt) and dt > 0):
         raise LoweringError("step length", where=network.name, got=dt, allowed="> 0 s")
-    rows: list[Row] = []
-    warnings: list[str] = []
+    log = Log()
     notes: list[str] = []
 
     wires = [w for c in network.connections for w in wires_of(c, dt)]
     for w in wires:
-        rows.append(Row(f"{w.where}.delay", w.asked, w.delay * dt, "s", f"{w.delay} steps"))
+        log.rows.append(Row(f"{w.where}.delay", w.asked, w.delay * dt, "s", f"{w.delay} steps"))
     names = [d.name for d in network.drivers] + [p.name for p in network.populations]
     arcs = [(w.source, w.target, w.delay) for w in wires]
     latency = retime(names, arcs, record.delay.extra, network.name)
@@ -98,7 +97,7 @@ def lower(
         )
 
     populations: list[Population] = [
-        lower_driver(d.name, d.model, dt, rows, warnings) for d in network.drivers
+        lower_driver(d.name, d.model, dt, log) for d in network.drivers
     ]
     edges: list[Edge] = []
     watches: list[Watch] = []
@@ -124,7 +123,7 @@ def lower(
             continue
         try:
             lowered, new_edges, probes, new_watches = _neurons(
-                p, incoming, own, record, dt, method, seed, devices, rows, warnings
+                p, incoming, own, record, dt, method, seed, devices, log
             )
         except LoweringError as error:
             raise error.at(p.at(error.where.rpartition(".")[2])) from None
@@ -153,10 +152,11 @@ def lower(
         record.name,
         dt,
         method,
-        tuple(rows),
-        tuple(warnings),
+        tuple(log.rows),
+        tuple(log.warnings),
         tuple(notes),
         dict(program.latency),
+        log.weights,
     )
     return Lowered(program, report)
 
@@ -191,8 +191,7 @@ def _neurons(
     method: str,
     seed: int,
     devices: np.ndarray,
-    rows: list[Row],
-    warnings: list[str],
+    log: Log,
 ) -> tuple[Population, list[Edge], ProbeMap, list[Watch]]:
     assert isinstance(p.model, LIF)
     rule = target.noise
@@ -219,9 +218,9 @@ def _neurons(
         devices=devices,
     )
     if target.fixed:
-        return lower_fixed(p.name, p.model, m, wires, delays, target, dt, method, rows, warnings)
+        return lower_fixed(p.name, p.model, m, wires, delays, target, dt, method, log)
     population, edges, probes = lower_float(
-        p.name, p.model, m, wires, delays, target, dt, method, rows, warnings
+        p.name, p.model, m, wires, delays, target, dt, method, log
     )
     return population, edges, probes, []
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-__all__ = ["LoweringReport", "Row"]
+import numpy as np
+
+__all__ = ["Log", "LoweringReport", "Row", "WeightErrors"]
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,46 @@ class Row:
         return (self.realised - self.asked) / abs(self.asked) if self.asked else float("inf")
 
 
+@dataclass(frozen=True, eq=False)
+class WeightErrors:
+    """Every weight of one connection, asked for and realised, in the unit of its synapse."""
+
+    asked: np.ndarray
+    realised: np.ndarray
+    unit: str
+
+    @property
+    def error(self) -> np.ndarray:
+        """Relative error of each weight that is not zero; 0 elsewhere."""
+        some = self.asked != 0
+        return np.divide(self.realised - self.asked, np.abs(self.asked), where=some,
+                         out=np.zeros(self.asked.shape))  # fmt: skip
+
+    def summary(self) -> dict[str, Any]:
+        """Count, largest and root-mean-square relative error, how many round to zero."""
+        some = self.asked != 0
+        error = np.abs(self.error[some])
+        return {
+            "count": int(self.asked.size),
+            "largest_error": float(error.max(initial=0.0)),
+            "rms_error": float(np.sqrt(np.mean(error**2))) if error.size else 0.0,
+            "rounded_to_zero": int(np.count_nonzero(some & (self.realised == 0))),
+            "unit": self.unit,
+        }
+
+
+@dataclass
+class Log:
+    """What the parts of lowering write down on their way."""
+
+    rows: list[Row] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    weights: dict[str, WeightErrors] = field(default_factory=dict)
+
+
 @dataclass(frozen=True)
 class LoweringReport:
-    """Rows, warnings and latencies of one lowering."""
+    """Rows, warnings, latencies and weights of one lowering."""
 
     network: str
     target: str
@@ -49,6 +88,7 @@ class LoweringReport:
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     latency: Mapping[str, int] = field(default_factory=dict)
+    weights: Mapping[str, WeightErrors] = field(default_factory=dict, compare=False)
 
     def row(self, where: str) -> Row:
         """The row of one parameter."""
@@ -59,7 +99,8 @@ class LoweringReport:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
-        out = asdict(self)
+        out = asdict(replace(self, weights={}))
+        out["weights"] = {name: w.summary() for name, w in self.weights.items()}
         for plain, row in zip(out["rows"], self.rows, strict=True):
             plain["error"] = row.error if row.error != float("inf") else None
         return out

@@ -9,7 +9,7 @@ from neurohw.network import Poisson, Regular, SpikeArray, SpikeTimes
 from neurohw.network.drivers import DriverModel
 from neurohw.program import BOOL, Builder, Int, Population
 
-from .report import Row
+from .report import Log, Row
 
 __all__ = ["lower_driver", "lower_relay"]
 
@@ -17,13 +17,11 @@ _COUNT, _CHANCE = Int(32), Int(34)
 SILENT = 2**31 - 1
 
 
-def lower_driver(
-    name: str, driver: DriverModel, dt: float, rows: list[Row], warnings: list[str]
-) -> Population:
+def lower_driver(name: str, driver: DriverModel, dt: float, log: Log) -> Population:
     """Population of a driver."""
     b = Builder(name, driver.size)
     if isinstance(driver, Regular):
-        _regular(b, driver, dt, rows)
+        _regular(b, driver, dt, log)
     elif isinstance(driver, Poisson):
         chance = np.asarray(driver.rate, np.float64) * dt
         if np.any(chance > 1):
@@ -37,13 +35,13 @@ def lower_driver(
         bound = np.rint(chance * 2**32).astype(np.int64)
         drawn = b.compare("lt", b.word("poisson"), b.value_or_param("chance", _CHANCE, bound))
         b.spike(drawn)
-        rows.append(_worst(f"{name}.rate", driver.rate, bound / 2.0**32 / dt, "Hz"))
+        log.rows.append(_worst(f"{name}.rate", driver.rate, bound / 2.0**32 / dt, "Hz"))
     elif isinstance(driver, SpikeTimes):
         steps = [np.rint(t / dt).astype(np.int64) for t in driver.times]
         pairs = {(int(s), i) for i, train in enumerate(steps) for s in train}
         lost = sum(map(len, steps)) - len(pairs)
         if lost:
-            warnings.append(f"{name}: {lost} spikes fall into a step that already holds one")
+            log.warnings.append(f"{name}: {lost} spikes fall into a step that already holds one")
         b.spike(b.external("spikes", BOOL, np.array(sorted(pairs), np.int64).reshape(-1, 2)))
     else:
         assert isinstance(driver, SpikeArray)
@@ -52,7 +50,7 @@ def lower_driver(
     return b.build()
 
 
-def _regular(b: Builder, driver: Regular, dt: float, rows: list[Row]) -> None:
+def _regular(b: Builder, driver: Regular, dt: float, log: Log) -> None:
     """A counter: spike at zero, then start again from period - 1."""
     wanted = np.broadcast_to(np.asarray(driver.period, np.float64), (driver.size,))
     silent = ~np.isfinite(wanted)
@@ -73,7 +71,7 @@ def _regular(b: Builder, driver: Regular, dt: float, rows: list[Row]) -> None:
     b.write("left", b.select(zero, again, down))
     b.spike(zero)
     if not silent.all():
-        rows.append(_worst(f"{b.name}.period", wanted[~silent], period[~silent] * dt, "s"))
+        log.rows.append(_worst(f"{b.name}.period", wanted[~silent], period[~silent] * dt, "s"))
 
 
 def lower_relay(name: str, size: int) -> Population:

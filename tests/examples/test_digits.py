@@ -1,4 +1,4 @@
-"""The digits of the demonstration: coding, weights, and that engines and targets do what it says."""
+"""The digits example: coding, weights, and that engines and targets do what the demo says."""
 
 import importlib.util
 import sys

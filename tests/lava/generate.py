@@ -147,8 +147,8 @@ def fixed_program(seed: int, *, steps: int = 100, twist: str = "") -> Made:
             if here == "arrays" and np.ndim(threshold) and np.all(threshold == threshold[0]):
                 threshold = rng.integers(1, 99, (trials, 1)) * 64 + 1
         if here == "period":
-            period = Period(np.int64(rng.integers(0, 63)), None, 0, 62)  # type: ignore[arg-type]
-        noise = (ChipNoise("additive", np.int64(rng.integers(1, 2**15)), 14),)  # type: ignore[arg-type]
+            period = Period(np.int64(rng.integers(0, 63)), None, 0, 62)
+        noise = (ChipNoise("additive", np.int64(rng.integers(1, 2**15)), 14),)
         mantissa = rng.integers(-(2**12), 2**12, _pick(rng, [(), (size,), (trials, size)]))
         bias = int(rng.integers(2)) * (mantissa << int(rng.integers(0, 8)))
         chip = ChipLIF(

@@ -141,6 +141,10 @@ def test_report_names_what_is_lost():
     net.connect("X", "A", Delta(weight=[[5e-3, 1e-6, 4e-3]]))
     report = lower(net, "loihi1", dt=1e-4).report
     assert "X_to_A: 33 % of the weights round to zero" in report.warnings
+    weights = report.weights["X_to_A"]
+    assert weights.asked.tolist() == [[5e-3, 1e-6, 4e-3]] and weights.unit == "V"
+    assert weights.error[0, 1] == -1 and abs(weights.error[0, 0]) < 1 / 255
+    assert report.as_dict()["weights"]["X_to_A"]["rounded_to_zero"] == 1
     row = report.row("A.tau")
     assert row.asked == 20e-3 and row.realised == pytest.approx(1e-4 * 4096 / 20)
     assert row.note == "decay 20/4096" and row.error == pytest.approx(0.024)
