@@ -53,6 +53,8 @@ class Run(Protocol):
             As returned by ``initial_state`` or by an earlier run that ended before ``t0``.
         inputs : mapping or None
             ``"population.external"`` -> array ``[steps, size]`` or ``[steps, T, size]``.
+        steps : int
+            >= 1; what a run of no steps returns is not defined.
         """
         ...
 

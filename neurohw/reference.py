@@ -179,7 +179,7 @@ def _work(dtype: DType) -> np.dtype:
 
 
 class ReferenceRun:
-    """``run(state, inputs, t0, steps) -> (state, probes)``, a pure function."""
+    """``run(state, inputs, t0, steps) -> (state, probes)``, steps >= 1: a pure function."""
 
     def __init__(self, program: Program) -> None:
         verify(program)

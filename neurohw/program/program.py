@@ -223,7 +223,10 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """A row of the overflow ledger: count the steps in which ``value`` leaves ``lo..hi``."""
+    """A row of the overflow ledger: count the entries of ``value`` outside ``lo..hi``.
+
+    An entry is one (step, trial, element), so a step may count many times.
+    """
 
     population: str
     value: str

@@ -102,7 +102,8 @@ class Moments:
 class LedgerRow:
     """How often a watched value left its range, where first, and the extremes seen.
 
-    ``first`` is (step, trial, element), the smallest in that order, or None.
+    ``count`` is of entries (step, trial, element), not of steps; ``first`` is the smallest of them
+    in that order, or None.
     """
 
     count: int

@@ -21,7 +21,6 @@ _HOME = {
     "ConformanceReport": "summary",
     "Failure": "cases",
     "broken_backends": "broken",
-    "chip_lif": "chip",
     "chip_programs": "chip",
     "directed_cases": "directed",
     "examine": "checks",

@@ -170,12 +170,16 @@ CHECKS: dict[str, Callable[[Bench], str | None]] = {
 
 @dataclass
 class Examination:
-    """What became of one case: which checks ran, what failed, what was measured."""
+    """What became of one case: which checks ran, what failed, what was measured.
+
+    ``left`` names the watches (by label) whose value left its range.
+    """
 
     refused: list[tuple[str, str]] = field(default_factory=list)
     passed: list[str] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     ulps: dict[str, float] = field(default_factory=dict)
+    left: set[str] = field(default_factory=set)
 
 
 def examine(backend: Backend, case: Case, checks: tuple[str, ...] = ()) -> Examination:
@@ -195,4 +199,7 @@ def examine(backend: Backend, case: Case, checks: tuple[str, ...] = ()) -> Exami
         elif detail is not None:  # None: the check says nothing about such a program
             result.passed.append(name)
     result.ulps = getattr(bench, "ulps", {})
+    if not bench.floats and not isinstance(bench.want, OverflowTrap):
+        ledger = bench.want[1].ledger
+        result.left = {w.label or w.value for w in case.program.watches if ledger[w.key].count}
     return result

@@ -1,13 +1,15 @@
-"""Networks of Loihi's kind: current-based leaky integrate-and-fire in 24-bit fixed point.
+"""Networks of chip neurons: structure from a small pool, every number in it at random.
 
-The rules are those of Lava's bit-accurate ``LIF`` (lava-nc 0.10.0): decays of 12 bits rounded
-toward zero, ``u`` wraps at 24 bits, ``v`` clips at plus and minus ``2**23 - 1``, the synaptic sum
-and the threshold mantissa are shifted left by 6. Every rule is a keyword of :class:`ChipRules`, so
-that another chip or another emulator is another record and not another function.
+The step is that of ``neurohw.lowering.chip``, which target records drive; here it is given integers
+that no physics would give it, and records that vary the rules. A backend that compiles takes
+seconds for each new structure, so there are only as many as ``NETWORKS``. Structure is what code
+may depend on: connections and their kind, delay or none, shifts, records, constant or array, and
+whether a sum can leave its word. Sizes, trials, delays, parameters, weights and inputs are drawn.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,220 +17,241 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
+from neurohw.lowering.chip import ChipInput, ChipLIF, ChipNoise, chip_population
+from neurohw.lowering.common import SIGMA_BITS, Period
 from neurohw.program import (
-    Dense,
+    Builder,
     Edge,
     Int,
-    Interval,
-    OneToOne,
     Population,
     Probe,
     Program,
-    Sparse,
-    Value,
     Watch,
-    Weights,
     freeze,
     verify,
 )
-from neurohw.program.intervals import weight_sums
+from neurohw.program.philox import NORMAL_FRACTION_BITS
+from neurohw.targets import Target, load_target
 from neurohw.testing.cases import Case
-from neurohw.testing.sketch import Sketch
-from neurohw.testing.values import random_inputs
+from neurohw.testing.values import arranged, random_inputs
 
-__all__ = ["ChipNeuron", "ChipRules", "chip_lif", "chip_programs"]
+__all__ = ["EDGE", "LAVA", "LOIHI", "NETWORKS", "Cell", "Wire", "chip_programs", "starting", "vary"]
 
 Draw = Any
-I13, I14, I24, I40 = Int(13), Int(14), Int(24), Int(40)
+EDGE = 2**23
+LAVA, LOIHI = load_target("lava"), load_target("loihi1")
 
 
-@dataclass(frozen=True, kw_only=True)
-class ChipRules:
-    """Discrete-time rules of a chip; the defaults are Lava's."""
-
-    decay_bits: int = 12
-    du_offset: int = 1
-    dv_offset: int = 0
-    decay_rounding: str = "toward_zero"
-    bits: int = 24
-    u_overflow: str = "wrap"
-    v_overflow: str = "saturate"
-    v_symmetric: bool = True
-    port_shift: int = 6
-    vth_shift: int = 6
-    fires: str = "gt"
+def vary(target: Target, **fields: Any) -> Target:
+    """A record with some rules changed: ``vary(LAVA, current=dict(bits=20))``."""
+    parts = {k: dataclasses.replace(getattr(target, k), **v) for k, v in fields.items()}
+    return dataclasses.replace(target, **parts)
 
 
-@dataclass(frozen=True, kw_only=True)
-class ChipNeuron:
-    """Parameters of a population; all but ``refractory`` may be arrays over elements or trials.
+@dataclass(frozen=True)
+class Wire:
+    """One connection; ``loud``: some sums reach far beyond 16 bits, else none does.
 
-    ``bias`` is a mantissa of 13 bits, signed, shifted by ``bias_exp`` (-8..7). ``noise`` adds
-    ``normal * noise`` rounded right by ``noise_shift`` to ``v``. ``jitter`` is the number of random
-    bits added to the refractory time.
+    ``exponent`` counts where the record shifts sums. Where it belongs to each weight it is drawn.
     """
 
-    du: Any = 0
-    dv: Any = 0
-    vth: Any = 10
-    bias: Any = 0
-    bias_exp: int = 0
-    weight_exp: int = 0
-    refractory: int = 1
-    jitter: int = 0
-    noise: int = 0
-    noise_shift: int = 13
+    source: str
+    kind: str
+    exponent: int = 0
+    now: bool = False  # without delay
+    loud: bool = False
 
 
-def _decay(s: Sketch, x: Value, constant: Any, offset: int, name: str, r: ChipRules) -> Value:
-    unity = 1 << r.decay_bits
-    data = freeze(unity - np.minimum(np.asarray(constant, np.int64) + offset, unity), I14)
-    factor = s.value_or_param(name, I14, data)
-    wide = s.mul(x, factor, Int(r.bits + r.decay_bits + 1), overflow="exact")
-    return s.shr(wide, r.decay_bits, Int(r.bits + 1), rounding=r.decay_rounding)
+@dataclass(frozen=True)
+class Cell:
+    """Structure of one population; ``noise`` as (kind, shift or exponent)."""
+
+    target: Target
+    wires: tuple[Wire, ...]
+    arrays: bool = True
+    bias: bool = True
+    period: str = ""  # or "fixed" or "jitter"
+    noise: tuple[tuple[str, int], ...] = ()
 
 
-def chip_lif(
-    name: str, size: int, neuron: ChipNeuron, rules: ChipRules, *,
-    arriving: Interval, external: bool = False, start: Mapping[str, Any] | None = None,
-) -> Population:  # fmt: skip
-    """One population; port ``syn`` takes weight mantissas, external ``bias_in`` a bias of 13 bits.
+# "S" emits the spikes it is given. All exponents -8..7 occur on sums.
+NETWORKS: tuple[Mapping[str, Cell], ...] = (
+    {
+        "A": Cell(LAVA, (Wire("S", "dense", 7, now=True, loud=True), Wire("A", "sparse", 3))),
+        "B": Cell(LAVA, (Wire("A", "dense", -8, now=True), Wire("B", "one", -1)), period="fixed"),
+    },
+    {
+        "A": Cell(LOIHI, (Wire("S", "dense", loud=True), Wire("A", "one")), period="fixed"),
+        "B": Cell(LOIHI, (Wire("A", "sparse"), Wire("A", "dense")), noise=(("uniform8", 12),)),
+    },
+    {
+        "A": Cell(LAVA, (Wire("S", "sparse", 6, loud=True), Wire("A", "dense", -4)),
+                  period="jitter", noise=(("additive", 18), ("multiplicative", 38))),
+    },
+    {
+        "A": Cell(LOIHI, (Wire("S", "one", now=True), Wire("B", "dense")), arrays=False,
+                  period="jitter", noise=(("uniform8", 3),)),
+        "B": Cell(LAVA, (Wire("A", "dense", 0, now=True), Wire("S", "one", -6, now=True)),
+                  arrays=False),
+    },
+    {
+        "A": Cell(LAVA, (Wire("S", "dense", 4, loud=True), Wire("B", "sparse", 2))),
+        "B": Cell(LOIHI, (Wire("A", "dense", loud=True), Wire("B", "sparse")), period="fixed"),
+        "C": Cell(LAVA, (Wire("B", "dense", 1), Wire("A", "one", -2)), arrays=False),
+    },
+    {
+        "A": Cell(vary(LAVA, current=dict(input_bits=12, input_overflow="saturate"),
+                       voltage=dict(sum_bits=25), threshold=dict(compare="ge")),
+                  (Wire("S", "dense", 5, loud=True), Wire("A", "dense", -7))),
+        "B": Cell(vary(LAVA, current=dict(overflow="wrap")), (Wire("A", "sparse", -5),)),
+    },
+    {
+        "A": Cell(vary(LOIHI, current=dict(bits=20, input_overflow="saturate"),
+                       voltage=dict(drive_bits=22)),
+                  (Wire("S", "sparse", loud=True), Wire("A", "dense")), noise=(("additive", 14),)),
+        "B": Cell(vary(LOIHI, current=dict(input_bits=15), threshold=dict(compare="ge")),
+                  (Wire("A", "dense", loud=True),), bias=False, noise=(("multiplicative", 22),)),
+    },
+    {
+        "A": Cell(vary(LAVA, current=dict(bits=22), voltage=dict(drive_bits=24, sum_bits=64)),
+                  (Wire("S", "dense", 7, loud=True), Wire("A", "one", -3)), period="fixed"),
+    },
+)  # fmt: skip
 
-    Parameters
-    ----------
-    arriving : interval
-        Of the sums that can arrive at ``syn``; they are shifted by ``weight_exp + port_shift``.
-    start : mapping, optional
-        Initial ``u`` and ``v``.
-    """
-    n, r, start = neuron, rules, start or {}
-    word = Int(r.bits)
-    s = Sketch(name, size, {"syn": arriving})
-    u, v = s.state("u", word, start.get("u", 0)), s.state("v", word, start.get("v", 0))
-    syn = s.port("syn", Int(32))
-    shift = n.weight_exp + r.port_shift
-    weighted = (
-        s.shl(syn, shift, Int(48), overflow="exact") if shift >= 0
-        else s.shr(syn, -shift, Int(48), rounding="floor", overflow="exact")
+
+class _Numbers:
+    """Draws the numbers of one population; arrays hold at least two values, one of them ``pin``."""
+
+    def __init__(self, draw: Draw, cell: Cell, size: int, trials: int) -> None:
+        self.draw, self.cell, self.size = draw, cell, size
+        self.rng = _rng(draw)
+        shapes = [s for s in ((size,), (trials, 1), (trials, size)) if np.prod(s) > 1]
+        self.shape = draw(st.sampled_from(shapes)) if cell.arrays else ()
+
+    def pick(self, lo: int, hi: int, pin: int) -> np.ndarray:
+        """From lo..hi, often one of the ends."""
+        data = self.rng.integers(lo, hi, self.shape, endpoint=True)
+        data = np.where(self.rng.random(self.shape) < 0.3, self.rng.choice([lo, hi]), data)
+        if self.cell.arrays:
+            data.flat[0], data.flat[-1] = pin, data.flat[-1] - (data.flat[-1] == pin)
+        return data
+
+    def keep(self) -> np.ndarray:
+        """Some do not decay; a constant leaves no doubt about what it needs to be computed in."""
+        return self.pick(0, 4096, 4096) if self.cell.arrays else self.pick(300, 4000, 0)
+
+    def threshold(self) -> np.ndarray:
+        top = self.draw(st.sampled_from([20, 1000, 2**17 - 1]))
+        return self.pick(1, top, top) << self.cell.target.threshold.shift
+
+    def bias(self) -> np.ndarray | int:
+        if not self.cell.bias:
+            return 0
+        mantissa = self.pick(-(2**12), 2**12 - 1, 2**12 - 1)
+        return np.where(mantissa == 0, 1, mantissa) << self.draw(st.integers(0, 7))
+
+    def period(self) -> Period | None:
+        """A register of 1..63, or such a mean with a deviation of up to 8 steps."""
+        rule, bits = self.cell.target.refractory, SIGMA_BITS + NORMAL_FRACTION_BITS
+        low, high = 1 + rule.blocked_offset, 63 + rule.blocked_offset
+        if self.cell.period == "fixed":
+            top = self.draw(st.sampled_from([2, 6, high]))
+            return Period(self.pick(low, top, high), None, low, high)
+        if self.cell.period:
+            return Period(self.pick(low << bits, 6 << bits, high << bits),
+                          self.pick(1, 8 << SIGMA_BITS, 1 << SIGMA_BITS), low, high)  # fmt: skip
+        return None
+
+    def noise(self) -> tuple[ChipNoise, ...]:
+        offset = self.draw(st.sampled_from([0, -EDGE, 12345]))
+        return tuple(
+            ChipNoise(kind, exponent=shift) if kind == "uniform8"
+            else ChipNoise(kind, self.pick(2**15, 2**16 - 1, 2**16 - 1), shift, offset=offset)
+            for kind, shift in self.cell.noise
+        )  # fmt: skip
+
+    def wire(self, w: Wire, source: int) -> ChipInput:
+        rule, bits = self.cell.target.weight, self.cell.target.current.input_bits
+        mantissa = self._mantissas((self.size, source), "mixed" if w.loud else "")
+        if w.loud:  # two targets get more than the input holds, one of either sign
+            mantissa[0, :2], mantissa[1, :2] = rule.mixed_max, rule.mixed_min
+        if rule.exponent_on == "sum":
+            data, dtype, exponent = mantissa, Int(9), w.exponent
+        else:
+            e = 7 if w.loud else self.draw(st.sampled_from([0, -8, 2]) | st.integers(-8, 2))
+            top = 2 ** (bits - 1) - 1
+            data = np.clip(mantissa << e if e >= 0 else mantissa >> -e, -top, top)
+            dtype, exponent = Int(bits), 0
+        weights = arranged(self.rng, w.kind, dtype, data, keep=2 if w.loud else 0)
+        delay = 0 if w.now else self.draw(st.sampled_from([1, 2, 63]) | st.integers(1, 63))
+        return ChipInput(w.source, weights, delay, exponent)
+
+    def _mantissas(self, shape: tuple[int, int], mode: str) -> np.ndarray:
+        """8 bits: mixed (even) -256..254, exc 0..255 or inh -255..0; some are powers of two."""
+        mode = mode or self.draw(st.sampled_from(["mixed", "exc", "inh"]))
+        lo, hi = {"mixed": (-256, 255), "exc": (0, 255), "inh": (-255, 0)}[mode]
+        data = self.rng.integers(lo, hi, shape, endpoint=True)
+        powers = np.clip(self.rng.choice([-256, -128, 64, 128], shape), lo, hi)
+        data = np.where(self.rng.random(shape) < 0.3, powers, data)
+        return data & ~1 if mode == "mixed" else data
+
+
+def _rng(draw: Draw) -> np.random.Generator:
+    return np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+
+
+def starting(q: Population, **init: Any) -> Population:
+    """``q`` with other initial states."""
+    states = [dataclasses.replace(s, init=freeze(np.asarray(init.get(s.name, s.init)), s.dtype))
+              for s in q.states]  # fmt: skip
+    return dataclasses.replace(q, states=tuple(states))
+
+
+def _population(
+    draw: Draw, name: str, cell: Cell, sizes: Mapping[str, int], trials: int
+) -> tuple[Population, list[Edge], list[Watch]]:
+    size = sizes[name]
+    n = _Numbers(draw, cell, size, trials)
+    q, edges, watches = chip_population(
+        ChipLIF(
+            name=name, size=size, keep_u=n.keep(), keep_v=n.keep(), threshold=n.threshold(),
+            bias=n.bias(), period=n.period(), noise=n.noise(),
+            inputs=tuple(n.wire(w, sizes[w.source]) for w in cell.wires),
+        ),
+        cell.target,
     )  # fmt: skip
-    faded = _decay(s, u, n.du, r.du_offset, "du", r)
-    new_u = s.add(faded, weighted, word, overflow=r.u_overflow)
-    bias = s.value_or_param("bias", I13, n.bias)
-    if external:
-        bias = s.add(bias, s.external("bias_in", I13), Int(14))
-    bias = (
-        s.shl(bias, n.bias_exp, I24) if n.bias_exp >= 0
-        else s.shr(bias, -n.bias_exp, I24, rounding="floor")
-    )  # fmt: skip
-    drive = s.add(s.add(_decay(s, v, n.dv, r.dv_offset, "dv", r), new_u, I40), bias, I40)
-    if n.noise:
-        scaled = s.mul(s.normal("noise"), s.const(n.noise, I24), I40)
-        drive = s.add(drive, s.shr(scaled, n.noise_shift, I40, rounding="half_even"), Int(41))
-    new_v = s.op("add", word, drive, s.const(0, word), overflow=r.v_overflow)
-    if r.v_symmetric:
-        new_v = s.op("max", word, new_v, s.const(word.lo + 1, word))
-    threshold = s.value_or_param("vth", I24, np.asarray(n.vth, np.int64) << r.vth_shift)
-    fired = s.compare(r.fires, new_v, threshold)
-    kept = new_v
-    if n.refractory > 1 or n.jitter:
-        counter = Int(8)
-        left = s.state("refractory", counter, 0)
-        idle = s.compare("gt", left, s.const(0, counter))
-        fired = s.logic("and", fired, s.logic("not", idle))
-        kept = s.select(idle, v, new_v)
-        full = s.const(n.refractory - 1, counter)
-        if n.jitter:
-            bits = s.shr(s.word("jitter"), 32 - n.jitter, Int(8), rounding="floor")
-            full = s.add(full, bits, counter, overflow="saturate")
-        down = s.sub(left, s.const(1, counter), counter, overflow="saturate")
-        down = s.op("max", counter, down, s.const(0, counter))
-        s.write("refractory", s.select(fired, full, down), name="left")
-    s.write("u", new_u, name="u")
-    s.name_value(new_v, "v")  # before reset
-    s.write("v", s.select(fired, s.const(0, word), kept), name="v_kept")
-    s.name_value(drive, "drive")
-    s.spike(fired)
-    return s.build()
-
-
-def chip_weights(draw: Draw, source: int, target: int, mode: str, scale: int) -> Weights:
-    """8-bit weights: mixed -256..255, excitatory 0..255 or inhibitory -255..0, times ``scale``."""
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    low, high = {"mixed": (-256, 255), "exc": (0, 255), "inh": (-255, 0)}[mode]
-    kind = draw(st.sampled_from(["dense", "sparse"] + ["one"] * (source == target)))
-    dtype = Int(9 + int(scale).bit_length())
-    if kind == "one":
-        return OneToOne(dtype, freeze(rng.integers(low, high + 1, source) * scale, dtype))
-    full = rng.integers(low, high + 1, (target, source)) * scale
-    if kind == "dense":
-        return Dense(dtype, freeze(full, dtype))
-    mask = rng.random((source, target)) < 0.6
-    indptr = freeze(np.concatenate([[0], mask.sum(1).cumsum()]), Int(64))
-    indices = freeze(np.nonzero(mask)[1], Int(64))
-    return Sparse(dtype, indptr, indices, freeze(full.T[mask], dtype), target)
-
-
-RULES = (
-    ChipRules(),
-    ChipRules(du_offset=0, fires="ge", decay_rounding="floor"),
-    ChipRules(u_overflow="saturate", v_symmetric=False),
-    ChipRules(v_overflow="wrap", v_symmetric=False, decay_rounding="half_even"),
-)
+    near = [-EDGE + 1, -EDGE + 2, -1, 0, 1, EDGE - 2, EDGE - 1]
+    most = 2 ** (cell.target.current.bits - 1) - 1
+    u, v = (n.rng.choice(draw(st.sampled_from([[0], near])), (trials, size)) for _ in "uv")
+    watches += [Watch(name, x, -EDGE + 2, EDGE - 3, f"{x[0]} up to 2**23") for x in ("u", "v_pre")]
+    return starting(q, u=np.clip(u, -most, most), v=v), edges, watches
 
 
 @st.composite
-def _neurons(draw: Draw, size: int, trials: int, noisy: bool) -> ChipNeuron:
-    shape = draw(st.sampled_from([(), (size,), (trials, 1), (trials, size)]))
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    decay = st.sampled_from([0, 1, 128, 409, 2048, 4094, 4095])
-    return ChipNeuron(
-        du=draw(decay),
-        dv=draw(decay),
-        vth=rng.integers(1, draw(st.sampled_from([20, 1000, 2**17 - 1])), shape, endpoint=True),
-        bias=rng.integers(-(2**12), 2**12, shape),
-        bias_exp=draw(st.integers(-8, 7)),
-        weight_exp=draw(st.sampled_from([0, 7, -6, -8]) | st.integers(-8, 7)),
-        refractory=draw(st.sampled_from([1, 1, 2, 5, 63]) | st.integers(1, 63)),
-        jitter=draw(st.integers(1, 4)) if noisy and draw(st.booleans()) else 0,
-        noise=draw(st.sampled_from([0, 1, 64, 5000])) if noisy else 0,
-        noise_shift=draw(st.integers(0, 13)),
-    )
-
-
-@st.composite
-def chip_programs(draw: Draw, *, rules: ChipRules | None = None, max_steps: int = 80) -> Case:
-    """Networks of 1..3 populations, with weights large enough that ``u`` and ``v`` overflow."""
-    sizes = draw(st.lists(st.integers(1, 6), min_size=1, max_size=3))
-    trials, noisy = draw(st.integers(1, 3)), draw(st.booleans())
-    names = [f"N{i}" for i in range(len(sizes))]
-    edges: list[Edge] = []
-    sums = {n: [0, 0] for n in names}
-    for j, target in enumerate(names):
-        for i in draw(st.lists(st.integers(0, len(names) - 1), max_size=3)):
-            mode = draw(st.sampled_from(["exc", "mixed", "inh"]))
-            scale = draw(st.sampled_from([1, 1, 1 << 7]))  # 128: exponent already multiplied in
-            w = chip_weights(draw, sizes[i], sizes[j], mode, scale)
-            shortest = 0 if i < j else 1
-            delay = draw(st.sampled_from([shortest, 1, 2, 7, 63]) | st.integers(shortest, 63))
-            edges.append(Edge(names[i], target, "syn", w, delay))
-            for k, x in enumerate(weight_sums(w)):
-                sums[target][k] += x
-    populations = []
-    for name, size in zip(names, sizes, strict=True):
-        edge = 2**23 - 1
-        near = [-edge - 1, -edge, -edge + 1, -1, 0, 1, edge - 1, edge]
-        start = {k: draw(st.sampled_from([0, 0, *near])) for k in ("u", "v")}
-        populations.append(chip_lif(
-            name, size, draw(_neurons(size, trials, noisy)),
-            rules or draw(st.sampled_from(RULES)), arriving=(sums[name][0], sums[name][1]),
-            external=draw(st.booleans()), start=start,
-        ))  # fmt: skip
-    probes = [Probe(n, x) for n in names for x in ("spikes", "u", "v", "v_kept")]
-    probes += [Probe(n, "v", draw(st.integers(1, 4)), draw(st.integers(0, 3)), "moments")
-               for n in names]  # fmt: skip
-    watches = [Watch(n, "drive", I24.lo, I24.hi, "v overflow") for n in names]
-    p = Program("chip", "lava", seed=draw(st.integers(0, 2**64 - 1)), trials=trials,
-                populations=tuple(draw(st.permutations(populations))), edges=tuple(edges),
+def chip_programs(
+    draw: Draw, *, networks: tuple[Mapping[str, Cell], ...] = NETWORKS, max_steps: int = 80
+) -> Case:
+    """One of ``networks`` with random numbers, large enough that ``u`` and ``v`` overflow."""
+    cells = networks[int(_rng(draw).integers(len(networks)))]  # sampled_from: some almost never
+    names, trials = ["S", *cells], draw(st.integers(1, 3))
+    wires = [(name, w) for name, c in cells.items() for w in c.wires]
+    least = 1 + any(c.arrays for c in cells.values())
+    size: int = draw(st.integers(least, 6))
+    equal = any(w.kind == "one" and w.source != name for name, w in wires)
+    sizes = {name: size if equal else draw(st.integers(least, 6)) for name in names}
+    source = Builder("S", sizes["S"])
+    source.spike(source.external("spikes"))
+    populations, edges, watches = [source.build()], [], []
+    for name, cell in cells.items():
+        q, arriving, rows = _population(draw, name, cell, sizes, trials)
+        populations.append(q)
+        edges += arriving
+        watches += rows
+    probes = [Probe(n, x) for n in cells for x in ("spikes", "u", "v", "v_pre")]
+    probes += [Probe(n, "v_pre", draw(st.integers(1, 4)), draw(st.integers(0, 3)), "moments")
+               for n in cells]  # fmt: skip
+    p = Program("chip", "chip", seed=draw(st.integers(0, 2**64 - 1)), trials=trials,
+                populations=tuple(populations), edges=tuple(edges),
                 probes=tuple(probes), watches=tuple(watches))  # fmt: skip
     verify(p)
     steps = draw(st.integers(2, max_steps))

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from neurohw.lowering.chip import ChipInput, ChipLIF, ChipNoise, chip_population
+from neurohw.lowering.common import Period
 from neurohw.program import (
     BOOL,
     F32,
@@ -23,8 +25,9 @@ from neurohw.program import (
     Watch,
     freeze,
 )
+from neurohw.targets import Target
 from neurohw.testing.cases import Case
-from neurohw.testing.chip import ChipNeuron, ChipRules, chip_lif
+from neurohw.testing.chip import EDGE, LAVA, LOIHI, starting
 
 __all__ = ["directed_cases"]
 
@@ -187,13 +190,26 @@ def trap() -> Case:
     return _case("trap", b.build(), steps=16)
 
 
-def chip(label: str = "chip", rules: ChipRules | None = None, **neuron: Any) -> Case:
-    n = ChipNeuron(**{"du": 409, "dv": 128, "vth": 300, "bias": 70, "bias_exp": 6, **neuron})
-    q = chip_lif("A", 3, n, rules or ChipRules(), arriving=(-1600, 1600))
-    w = Dense(Int(10), freeze([[-200, 255, -256], [100, 30, -90], [255, -100, 7]], Int(10)))
-    edges = [Edge("A", "A", "syn", w, d) for d in (1, 3)]
-    watches = [Watch("A", "drive", I24.lo, I24.hi, "overflow")]
+def chip(label: str = "chip", target: Target = LAVA, exponent: int = 0, **fields: Any) -> Case:
+    data = freeze([[-200, 254, -256], [100, 30, -90], [254, -100, 8]], I16)
+    inputs = tuple(ChipInput("A", Dense(I16, data), d, exponent) for d in (1, 3))
+    given = {"keep_u": 3686, "keep_v": 3968, "threshold": 300 << 6, "bias": 70 << 6, **fields}
+    q, edges, watches = chip_population(ChipLIF(name="A", size=3, **given, inputs=inputs), target)
     return _case(label, q, edges=edges, watches=watches, trials=2, steps=60)
+
+
+def chip_edges(target: Target) -> Case:
+    """``u`` and ``v`` reach both ends of their words, to the unit, and are pushed over them."""
+    u = np.array([EDGE - 64, EDGE - 1, 64 - EDGE, 1 - EDGE])  # a weight of 1 is worth 64
+    full = Dense(I16, freeze(np.diag([1, 2, -1, -2]), I16))
+    c = ChipLIF(name="A", size=4, keep_u=4096, keep_v=4096, threshold=EDGE - np.array([1, 2, 1, 2]),
+                bias=np.array([1, -1, -1, 1]), inputs=(ChipInput("S", full, 0),))  # fmt: skip
+    q, edges, watches = chip_population(c, target)
+    inputs = {"S.spikes": np.arange(24)[:, None] % np.array([2, 3, 2, 3]) == 1}
+    s = Builder("S", 4)
+    s.spike(s.external("spikes"))
+    return _case(f"chip_edges_{target.name}", s.build(), starting(q, u=u, v=-u), edges=edges,
+                 watches=watches, inputs=inputs)  # fmt: skip
 
 
 def float_sums(dtype: Any = F64) -> Case:
@@ -250,10 +266,13 @@ def directed_cases() -> tuple[Case, ...]:
     return (
         delays(), threshold(), rounding(), fixed_rounding(), overflow(), order(), trials(),
         probes(), trap(), draws(), *(draws(t) for t in late), draws(3, 300, 2), chip(),
-        chip("chip_noisy", refractory=5, jitter=2, noise=900, noise_shift=2),
-        chip("chip_overflowing", weight_exp=7, du=0, dv=0),
-        chip("chip_other_rules",
-             ChipRules(fires="ge", decay_rounding="floor", u_overflow="saturate")),
+        chip("chip_noisy", period=Period(np.array(4 << 23), np.array(2 << 10), 0, 63),
+             noise=(ChipNoise("additive", np.array(40000), 19),
+                    ChipNoise("multiplicative", np.array(40000), 36))),
+        chip("chip_loihi1", LOIHI, period=Period(np.array(4), None, 0, 62),
+             noise=(ChipNoise("uniform8", exponent=9), ChipNoise("uniform8", exponent=4))),
+        chip("chip_overflowing", exponent=7, keep_u=4096, keep_v=4096),
+        chip_edges(LAVA), chip_edges(LOIHI),
         float_sums(F64), float_sums(F32), contraction(F32), contraction(F64),
         functions(F32), functions(F64), leaky(),
     )  # fmt: skip

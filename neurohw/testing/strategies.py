@@ -2,7 +2,7 @@
 
 ``programs()`` draws cases of every kind of operation, integers only unless ``floats``;
 ``leaky.float_programs()`` draws leaky spiking networks in floats, ``chip.chip_programs()``
-networks of Loihi's kind.
+networks of chip neurons.
 """
 
 from __future__ import annotations

@@ -79,6 +79,9 @@ class ConformanceReport:
         Cases by family; ``refused`` are those that the backend says it cannot run.
     checks : Counter
         Times each check passed.
+    left : Counter
+        Chip programs that ran and in which a value left its word, by watch: ``u`` wrapped, ``v``
+        clipped, and so on; ``up to 2**23``: it was then 2**23 - 2 or more in magnitude.
     failures : list of Failure
         All that failed; at most 20 are kept with their text.
     ulps : dict
@@ -94,6 +97,7 @@ class ConformanceReport:
     checks: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
     failures: list[Failure] = field(default_factory=list)
+    left: Counter[str] = field(default_factory=Counter)
     ulps: dict[str, float] = field(default_factory=dict)
     limits: dict[str, float] = field(default_factory=lambda: dict(LIMITS))
     pairs: int = 0
@@ -115,6 +119,9 @@ class ConformanceReport:
         lines += [f"  {k}: {n} cases, {self.refused[k]} refused" for k, n in self.cases.items()]
         lines += [f"  {k}: {n} passed, {self.failed[k]} failed" for k, n in self.checks.items()]
         lines += [f"  {k}: failed {n}" for k, n in self.failed.items() if k not in self.checks]
+        ran = self.cases["chip programs"] - self.refused["chip programs"]
+        left = ", ".join(f"{k} {n}" for k, n in sorted(self.left.items()))
+        lines.append(f"  chip programs with values out of range, of {ran}: {left or 'none'}")
         worst = ", ".join(f"{k} {v:g}" for k, v in sorted(self.ulps.items()) if v)
         lines.append(f"  largest ulps: {worst or 'all 0'}")
         lines.append(f"  near-ties excused: {len(self.excused)} of {self.pairs} pairs")
@@ -128,6 +135,8 @@ class ConformanceReport:
             self.reasons.update({reason for _, reason in result.refused})
         self.checks.update(result.passed)
         self.failed.update(f.check for f in result.failures)
+        if family == "chip programs":
+            self.left.update(result.left)
         self.failures += result.failures[: max(0, 20 - len(self.failures))]
         for op, worst in result.ulps.items():
             self.ulps[op] = max(self.ulps.get(op, 0.0), worst)

@@ -20,7 +20,8 @@ from neurohw.program import (
     freeze,
 )
 
-__all__ = ["float_values", "int_types", "int_values", "param_data", "random_inputs", "weights"]
+__all__ = ["arranged", "float_values", "int_types", "int_values", "param_data", "random_inputs"]
+__all__ += ["weights"]
 
 LANDMARKS = sorted(
     {s * (1 << k) + d for k in (0, 7, 12, 23, 31, 32, 62) for s in (-1, 1) for d in (-1, 0, 1)}
@@ -66,23 +67,25 @@ def weights(draw: Draw, dtype: DType, source: int, target: int) -> Weights:
     """Dense, sparse or one-to-one weights of small magnitude."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     kind = draw(st.sampled_from(["dense", "sparse"] + ["one"] * (source == target)))
+    if isinstance(dtype, Int):
+        full = rng.integers(dtype.lo, dtype.hi + 1, (target, source))
+    else:
+        full = rng.normal(0, 1, (target, source))
+    return arranged(rng, kind, dtype, full)
 
-    def values(*shape: int) -> np.ndarray:
-        if isinstance(dtype, Float):
-            return freeze(rng.normal(0, 1, shape).astype(dtype.storage), dtype)
-        assert isinstance(dtype, Int)
-        return freeze(rng.integers(dtype.lo, dtype.hi + 1, shape), dtype)
 
-    if kind == "dense":
-        return Dense(dtype, values(target, source))
+def arranged(rng: np.random.Generator, kind: str, dtype: DType, full: np.ndarray,
+             keep: int = 0) -> Weights:  # fmt: skip
+    """``full`` as such (dense), thinned (sparse, but for ``[:keep, :keep]``), or its diagonal."""
     if kind == "one":
-        return OneToOne(dtype, values(source))
-    rows = [np.flatnonzero(rng.random(target) < 0.6) for _ in range(source)]
-    indptr = np.concatenate([[0], np.cumsum([len(r) for r in rows])])
-    indices = np.concatenate([np.zeros(0, np.int64), *rows]).astype(np.int64)
-    return Sparse(
-        dtype, freeze(indptr, Int(64)), freeze(indices, Int(64)), values(len(indices)), target
-    )
+        return OneToOne(dtype, freeze(full.diagonal(), dtype))
+    if kind == "dense":
+        return Dense(dtype, freeze(full, dtype))
+    mask = rng.random(full.T.shape) < 0.6
+    mask[:keep, :keep] = True
+    indptr = freeze(np.concatenate([[0], mask.sum(1).cumsum()]), Int(64))
+    indices = freeze(np.nonzero(mask)[1], Int(64))
+    return Sparse(dtype, indptr, indices, freeze(full.T[mask], dtype), len(full))
 
 
 def random_inputs(draw: Draw, p: Program, steps: int) -> dict[str, np.ndarray] | None:
