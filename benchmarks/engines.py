@@ -16,7 +16,7 @@ import neurohw as nh
 from neurohw.backend import compile_program, load, simulate
 from neurohw.errors import NeurohwError
 
-BUDGET = 40.0
+BUDGET = 15.0
 
 
 def network() -> nh.Network:

@@ -116,9 +116,14 @@ def _consistent(numbers: dict[str, np.ndarray]) -> bool:
 
 
 def is_driver(q: Population) -> bool:
-    """Whether ``q`` only emits spikes: nothing arrives, and nothing in it is a float."""
+    """Whether ``q`` only emits spikes: nothing arrives, and it counts and compares at most.
+
+    A fixed-point neuron without inputs also has no ports and no floats; it multiplies.
+    """
     values = (*q.nodes, *q.params, *q.states, *q.externals)
-    return not q.ports and not any(isinstance(x.dtype, Float) for x in values)
+    if q.ports or any(isinstance(x.dtype, Float) for x in values):
+        return False
+    return not {n.op for n in q.nodes} & {"mul", "shl", "shr", "normal"}
 
 
 def why_not(q: Population) -> str:

@@ -280,3 +280,12 @@ def test_probes_with_a_period() -> None:
     probes = [dataclasses.replace(x, every=3, offset=2) for x in p.probes]
     p = dataclasses.replace(p, probes=tuple(probes))
     assert_equal(run(backend(), p), run(None, p), 1e-5)
+
+
+@pytest.mark.parametrize("target", ["lava", "loihi1"])
+def test_a_fixed_point_neuron_without_inputs_is_no_driver(target: str) -> None:
+    n = Network("alone")
+    n.population("N", LIF(C="1 nF", tau="20 ms", V_th="10 mV", I_bias="1 nA"))
+    n.probe("N", "spikes")
+    problems = backend().unsupported(lower(n, target, dt=1e-3).program)
+    assert problems == [("N", "integers; snnTorch computes in float32")]
