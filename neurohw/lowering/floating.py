@@ -70,7 +70,9 @@ def lower_float(
         u = b.add(times(b.state(f"u{suffix}", real), f"decay_u{suffix}", decay), arrived, real)
         b.write(f"u{suffix}", u, name=f"u{suffix}" if suffix else "u")
         current = u if current is None else b.add(current, u, real)
-        log.rows.append(Row(f"{name}.tau_syn{suffix}", tau, _tau(1 - decay, dt, method), "s"))
+        log.rows.append(
+            Row(f"{name}.tau_syn{suffix}", tau, realised_tau(1 - decay, dt, method), "s")
+        )
     if len(taus) > 1 and current is not None:
         b.name_value(current, "u")
     jump = b.port("jump", real) if jumps else None
@@ -134,7 +136,7 @@ def lower_float(
         Row(
             f"{name}.tau",
             float(m.tau.flat[0]),
-            _tau(float(real.storage.type(m.leak.flat[0])), dt, method),
+            realised_tau(float(real.storage.type(m.leak.flat[0])), dt, method),
             "s",
         )
     )
@@ -176,13 +178,10 @@ def weight_gain(name: str, m: Membrane, size: int) -> Array:
     return np.broadcast_to(m.gain, (size,))
 
 
-def _tau(leak: float, dt: float, method: str) -> float:
+def realised_tau(leak: float, dt: float, method: str) -> float:
     """Time constant that a realised 1 - decay stands for."""
     if leak <= 0:
         return float("inf")
     if leak >= 1:
         return dt if method == "euler" else 0.0
     return dt / float(leak) if method == "euler" else -dt / float(np.log1p(-leak))
-
-
-realised_tau = _tau

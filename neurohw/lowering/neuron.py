@@ -13,7 +13,7 @@ noise (Gillespie, Phys. Rev. E 54:2084, 1996).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -206,8 +206,3 @@ def _strength(convention: str, p: dict[str, Array], dt: float, method: str, gain
 
 def _origin(neuron: LIF) -> str:
     return neuron.origin.place
-
-
-def with_target_limits(m: Membrane, **changes: Array) -> Membrane:
-    """A copy with some numbers replaced by what the target can hold."""
-    return replace(m, **changes)

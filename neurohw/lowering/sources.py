@@ -11,7 +11,7 @@ from neurohw.program import BOOL, Builder, Int, Population
 
 from .report import Log, Row
 
-__all__ = ["lower_driver", "lower_relay"]
+__all__ = ["lower_driver", "lower_relay", "worst"]
 
 _COUNT, _CHANCE = Int(32), Int(34)
 SILENT = 2**31 - 1
@@ -35,7 +35,7 @@ def lower_driver(name: str, driver: DriverModel, dt: float, log: Log) -> Populat
         bound = np.rint(chance * 2**32).astype(np.int64)
         drawn = b.compare("lt", b.word("poisson"), b.value_or_param("chance", _CHANCE, bound))
         b.spike(drawn)
-        log.rows.append(_worst(f"{name}.rate", driver.rate, bound / 2.0**32 / dt, "Hz"))
+        log.rows.append(worst(f"{name}.rate", driver.rate, bound / 2.0**32 / dt, "Hz"))
     elif isinstance(driver, SpikeTimes):
         steps = [np.rint(t / dt).astype(np.int64) for t in driver.times]
         pairs = {(int(s), i) for i, train in enumerate(steps) for s in train}
@@ -71,7 +71,7 @@ def _regular(b: Builder, driver: Regular, dt: float, log: Log) -> None:
     b.write("left", b.select(zero, again, down))
     b.spike(zero)
     if not silent.all():
-        log.rows.append(_worst(f"{b.name}.period", wanted[~silent], period[~silent] * dt, "s"))
+        log.rows.append(worst(f"{b.name}.period", wanted[~silent], period[~silent] * dt, "s"))
 
 
 def lower_relay(name: str, size: int) -> Population:
@@ -81,13 +81,10 @@ def lower_relay(name: str, size: int) -> Population:
     return b.build()
 
 
-def _worst(where: str, asked: object, realised: object, unit: str, note: str = "") -> Row:
+def worst(where: str, asked: object, realised: object, unit: str, note: str = "") -> Row:
     a, r = np.broadcast_arrays(np.asarray(asked, np.float64), np.asarray(realised, np.float64))
     a, r = a.ravel(), r.ravel()
     i = int(np.argmax(np.abs(a - r)))
     if a.size > 1:
         note = f"{note}; worst of {a.size}".lstrip("; ")
     return Row(where, float(a[i]), float(r[i]), unit, note)
-
-
-worst = _worst

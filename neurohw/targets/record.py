@@ -118,7 +118,6 @@ class Reset:
 class Bias:
     """Constant current: mantissa (signed) << exponent."""
 
-    supported: bool = True
     mantissa_bits: int = 13
     exponent_max: int = 7
 
@@ -134,14 +133,13 @@ class Refractory:
 
 @dataclass(frozen=True, kw_only=True)
 class Weight:
-    """Weights of ``bits`` bits and a shared exponent.
+    """Integer mantissas and a shared exponent.
 
     ``exponent_on = weight``: each weight is floor(mantissa * 2**exponent) and then aligned.
     ``exponent_on = sum``: the exponent shifts the sum of mantissas (floor).
     ``mixed_even``: where signs are mixed, mantissas are multiples of two.
     """
 
-    bits: int = 8
     exponent_min: int = -8
     exponent_max: int = 7
     exponent_on: Literal["weight", "sum"] = "weight"
