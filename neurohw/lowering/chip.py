@@ -18,12 +18,12 @@ import numpy as np
 from neurohw.program import Builder, Edge, Int, Population, Value, Watch, Weights
 from neurohw.targets import Target
 
-from .common import Counter, Period, not_blocked
+from .common import Counter, Period, decayed, not_blocked
 
 __all__ = ["ChipInput", "ChipLIF", "ChipNoise", "chip_population"]
 
 Array = np.ndarray
-I32, WIDE, DECAY = Int(32), Int(63), Int(14)
+I32, WIDE = Int(32), Int(63)
 
 
 @dataclass(frozen=True)
@@ -126,16 +126,12 @@ class _Step:
             return b.shl(narrow, rule.align, I32, overflow="wrap")
         return b.shl(narrow, rule.align, Int(rule.input_bits + rule.align))
 
-    def _decayed(self, x: Value, keep: Array | int, label: str, dtype: Int) -> Value:
-        product = self.b.mul(x, self.b.value_or_param(label, DECAY, np.asarray(keep)), Int(48))
-        return self.b.shr(product, 12, dtype, rounding="toward_zero")
-
     def current(self, arrived: Value) -> Value:
         """The new ``u``."""
         b, rule = self.b, self.target.current
         once, half = rule.overflow == "wrap_once", 1 << (rule.bits - 1)
         state = I32 if once else Int(rule.bits)
-        kept = self._decayed(b.state("u", state), self.c.keep_u, "keep_u", state)
+        kept = decayed(b, b.state("u", state), self.c.keep_u, "keep_u", state)
         if once:
             exact = b.name_value(b.add(kept, arrived, I32, overflow="wrap"), "u_exact")
             self._watch("u_exact", -half + 1, half, "u")
@@ -159,7 +155,7 @@ class _Step:
         count = None if self.c.period is None else Counter(b, self.c.period)
         wraps = rule.sum_bits < 64
         wide, mode = (Int(rule.sum_bits), {"overflow": "wrap"}) if wraps else (WIDE, {})
-        x = self._decayed(old, self.c.keep_v, "keep_v", state)
+        x = decayed(b, old, self.c.keep_v, "keep_v", state)
         drives = [u, *self._drives(old)]
         if rule.drive_bits < 64 and len(drives) > 1:
             drive = drives[0]

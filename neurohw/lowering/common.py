@@ -11,11 +11,10 @@ from neurohw.program import Builder, Int, Value
 from neurohw.program.philox import NORMAL_FRACTION_BITS
 from neurohw.targets import Target
 
-from .neuron import Membrane
 from .report import Log
 from .sources import worst
 
-__all__ = ["Counter", "Period", "not_blocked", "refractory_period"]
+__all__ = ["Counter", "Period", "decayed", "not_blocked", "refractory_period"]
 
 Array = np.ndarray
 _STEPS = Int(22)
@@ -45,9 +44,14 @@ class Period:
     high: int
 
 
-def refractory_period(name: str, m: Membrane, target: Target, dt: float, log: Log) -> Period | None:
-    """The period a population asks for, within the target's limits; None for no refractoriness."""
-    if not (np.any(m.blocked) or np.any(m.jitter)):
+def refractory_period(
+    name: str, blocked: Array, jitter: Array, target: Target, dt: float, log: Log
+) -> Period | None:
+    """The period a population asks for, within the target's limits; None for no refractoriness.
+
+    ``blocked`` and ``jitter`` are the mean and standard deviation in steps.
+    """
+    if not (np.any(blocked) or np.any(jitter)):
         return None
     rule, where = target.refractory, f"{name}.t_ref"
     low = max(rule.register_min + rule.blocked_offset, 0)
@@ -56,10 +60,10 @@ def refractory_period(name: str, m: Membrane, target: Target, dt: float, log: Lo
         raise LoweringError(
             f"{target.name} has no refractory period",
             where=where,
-            got=f"{float(np.max(m.blocked)) * dt:g} s",
+            got=f"{float(np.max(blocked)) * dt:g} s",
             allowed="0 s",
         )
-    mean = np.rint(m.blocked)
+    mean = np.rint(blocked)
     if np.any(mean > high):
         raise LoweringError(
             "refractory period too long",
@@ -72,29 +76,29 @@ def refractory_period(name: str, m: Membrane, target: Target, dt: float, log: Lo
     note = ""
     if rule.blocked_offset:
         note = f"register {int(held.max()) - rule.blocked_offset} blocks {int(held.max())} steps"
-    if not np.any(m.jitter):
-        log.rows.append(worst(where, m.blocked * dt, held * dt, "s", note))
+    if not np.any(jitter):
+        log.rows.append(worst(where, blocked * dt, held * dt, "s", note))
         return Period(held, None, low, high)
     if target.noise.jitter == "none":
         raise LoweringError(
             f"{target.name} has no refractory jitter",
             where=f"{name}.t_ref_sigma",
-            got=f"{float(np.max(m.jitter)) * dt:g} s",
+            got=f"{float(np.max(jitter)) * dt:g} s",
             allowed="0 s",
         )
-    sigma = np.rint(m.jitter * 2**SIGMA_BITS).astype(np.int64)
+    sigma = np.rint(jitter * 2**SIGMA_BITS).astype(np.int64)
     if np.any(sigma >= 2**30):
         raise LoweringError(
             "refractory jitter too large",
             where=f"{name}.t_ref_sigma",
-            got=f"{float(np.max(m.jitter)):g} steps",
+            got=f"{float(np.max(jitter)):g} steps",
             allowed="< 2**20 steps",
         )
     fraction = 2.0 ** (SIGMA_BITS + NORMAL_FRACTION_BITS)
-    fine = np.rint(m.blocked * fraction).astype(np.int64)
-    log.rows.append(worst(where, m.blocked * dt, fine / fraction * dt, "s", note))
-    log.rows.append(worst(f"{name}.t_ref_sigma", m.jitter * dt, sigma * 2.0**-SIGMA_BITS * dt, "s"))
-    if float(np.max(m.blocked + 4 * m.jitter)) > high:
+    fine = np.rint(blocked * fraction).astype(np.int64)
+    log.rows.append(worst(where, blocked * dt, fine / fraction * dt, "s", note))
+    log.rows.append(worst(f"{name}.t_ref_sigma", jitter * dt, sigma * 2.0**-SIGMA_BITS * dt, "s"))
+    if float(np.max(blocked + 4 * jitter)) > high:
         log.warnings.append(f"{name}: refractory jitter is cut off at {high} steps")
     return Period(fine, sigma, low, high)
 
@@ -127,6 +131,12 @@ class Counter:
         down = b.sub(self._left, b.const(1, Int(2)), Int(23))
         floor = b.op("max", _STEPS, down, b.const(0, _STEPS))
         b.write("refractory", b.select(spike, self._period, floor), name="refractory")
+
+
+def decayed(b: Builder, x: Value, keep: Array | int, label: str, dtype: Int) -> Value:
+    """``x * keep >> 12``, rounded towards zero; ``keep`` is 4096 minus the decay."""
+    kept = b.value_or_param(label, Int(14), np.asarray(keep))
+    return b.shr(b.mul(x, kept, Int(48)), 12, dtype, rounding="toward_zero")
 
 
 def not_blocked(b: Builder, spike: Value, count: Counter | None) -> Value:

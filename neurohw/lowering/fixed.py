@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from neurohw.errors import LoweringError
-from neurohw.network import LIF
+from neurohw.network import Neuron
 from neurohw.program import Edge, Int, Population, Watch
 from neurohw.program.philox import NORMAL_FRACTION_BITS
 from neurohw.targets import Target
@@ -26,7 +26,7 @@ from .scale import (
 from .sources import worst
 from .wires import Wire
 
-__all__ = ["lower_fixed"]
+__all__ = ["lower_fixed", "report_weights"]
 
 Array = np.ndarray
 
@@ -37,7 +37,7 @@ class _Fields:
     def __init__(
         self,
         name: str,
-        neuron: LIF,
+        neuron: Neuron,
         m: Membrane,
         wires: list[Wire],
         target: Target,
@@ -47,11 +47,11 @@ class _Fields:
     ) -> None:
         self.name, self.m, self.wires, self.target = name, m, wires, target
         self.dt, self.method, self.log = dt, method, log
-        if neuron.reset not in target.reset.kinds:
+        if m.kind not in target.reset.kinds:
             raise LoweringError(
                 f"{target.name} cannot reset so",
                 where=f"{name}.reset",
-                got=neuron.reset,
+                got=m.kind,
                 allowed=", ".join(target.reset.kinds),
                 origin=neuron.origin.place,
             )
@@ -67,27 +67,14 @@ class _Fields:
         out = []
         for i, (w, v) in enumerate(zip(self.wires, self.volts, strict=True)):
             f = weight_field(v, self.scale, self.target)
-            self._report_weights(w, f, v)
+            gain = self.gain[w.index] if w.tau is not None else 1.0
+            report_weights(w, f, f.realised / gain, self.log)
             by_sum = self.target.weight.exponent_on == "sum"
             weights = w.build(
                 Int(9) if by_sum else Int(self.target.current.input_bits), f.effective
             )
             out.append(ChipInput(w.source, weights, delays[i], f.exponent if by_sum else 0))
         return tuple(out)
-
-    def _report_weights(self, w: Wire, f: Mantissas, volts: Array) -> None:
-        lost, wanted = np.count_nonzero((f.effective == 0) & (volts != 0)), np.count_nonzero(volts)
-        span = np.append(f.mantissa.ravel(), 0) if not f.mantissa.size else f.mantissa
-        note = f"{f.sign}, mantissas {span.min()}..{span.max()}, exponent {f.exponent}"
-        if lost:
-            note += f", {lost} of {wanted} round to zero"
-            self.log.warnings.append(
-                f"{w.where}: {100 * lost / wanted:.0f} % of the weights round to zero"
-            )
-        gain = self.gain[w.index] if w.tau is not None else 1.0
-        unit = "A" if w.tau is not None else "V"
-        self.log.weights[w.where] = WeightErrors(np.asarray(w.data), f.realised / gain, unit)
-        self.log.rows.append(worst(f"{w.where}.weight", w.data, f.realised / gain, unit, note))
 
     def keep_u(self) -> Array:
         """4096 minus the decay of the current."""
@@ -259,9 +246,22 @@ class _Fields:
         return ChipNoise(kind, mantissa, shift, offset=offset)
 
 
+def report_weights(w: Wire, f: Mantissas, realised: Array, log: Log) -> None:
+    """Weights of a wire as asked and, in its unit, as ``realised``."""
+    asked = np.asarray(w.data)
+    lost, wanted = np.count_nonzero((f.effective == 0) & (asked != 0)), np.count_nonzero(asked)
+    span = np.append(f.mantissa.ravel(), 0) if not f.mantissa.size else f.mantissa
+    note = f"{f.sign}, mantissas {span.min()}..{span.max()}, exponent {f.exponent}"
+    if lost:
+        note += f", {lost} of {wanted} round to zero"
+        log.warnings.append(f"{w.where}: {100 * lost / wanted:.0f} % of the weights round to zero")
+    log.weights[w.where] = WeightErrors(asked, realised, w.unit)
+    log.rows.append(worst(f"{w.where}.weight", asked, realised, w.unit, note))
+
+
 def lower_fixed(
     name: str,
-    neuron: LIF,
+    neuron: Neuron,
     m: Membrane,
     wires: list[Wire],
     delays: dict[int, int],
@@ -282,7 +282,7 @@ def lower_fixed(
         noise=f.noise(),
         inputs=f.inputs(delays),
         v_init=np.rint(m.init * f.scale).astype(np.int64),
-        period=refractory_period(name, m, target, dt, log),
+        period=refractory_period(name, m.blocked, m.jitter, target, dt, log),
     )
     population, edges, watches = chip_population(chip, target)
     per_volt = 1 / f.scale

@@ -1,11 +1,11 @@
-"""A leaky integrate-and-fire population in floating point."""
+"""A linear integrate-and-fire population in floating point, by the rules of any float target."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from neurohw.errors import LoweringError
-from neurohw.network import LIF
+from neurohw.network import Neuron, Waveform
 from neurohw.program import Builder, DType, Edge, Float, Population, Value
 from neurohw.program.philox import NORMAL_FRACTION_BITS
 from neurohw.targets import Target
@@ -14,9 +14,10 @@ from .common import Counter, not_blocked, refractory_period
 from .neuron import Membrane, current_decay
 from .report import Log, Row, WeightErrors
 from .sources import worst
+from .waveforms import waveform_sum
 from .wires import Wire
 
-__all__ = ["lower_float"]
+__all__ = ["connect_float", "lower_float", "realised_tau", "weight_gain"]
 
 Array = np.ndarray
 
@@ -29,7 +30,7 @@ def _port(tau: float | None, taus: list[float]) -> str:
 
 def lower_float(
     name: str,
-    neuron: LIF,
+    neuron: Neuron,
     m: Membrane,
     wires: list[Wire],
     delays: dict[int, int],
@@ -37,10 +38,14 @@ def lower_float(
     dt: float,
     method: str,
     log: Log,
+    *,
+    currents: tuple[Waveform, ...] = (),
+    late: int = 0,
 ) -> tuple[Population, list[Edge], dict[str, tuple[str, float, float, str]]]:
     """Population, incoming edges, and probe map ``variable -> (value, scale, shift, unit)``.
 
-    ``delays`` maps the position of a wire in ``wires`` to the delay of its edge.
+    ``delays`` maps the position of a wire in ``wires`` to the delay of its edge; ``currents`` are
+    injected ``late`` steps late.
     """
     real: DType = Float(target.number.float_bits)
     b = Builder(name, neuron.size)
@@ -82,14 +87,14 @@ def lower_float(
         b.write("u", jump, name="u")
 
     v = b.state("v", real, m.init)
-    period = refractory_period(name, m, target, dt, log)
+    period = refractory_period(name, m.blocked, m.jitter, target, dt, log)
     count = None if period is None else Counter(b, period)
     threshold = num("threshold", m.threshold)
     late = target.reset.timing == "next_step"
     kind = "current" if taus else "delta"
     fired = b.compare(target.threshold.compare, v, threshold) if late else None
     before = v
-    if fired is not None and neuron.reset == "to" and kind not in target.reset.zero_after_input:
+    if fired is not None and m.kind == "to" and kind not in target.reset.zero_after_input:
         before = b.select(fired, num("reset", m.reset), v)
 
     bias = bool(np.any(m.bias))
@@ -101,6 +106,9 @@ def lower_float(
             x = b.add(x, term, real)
     if bias:
         x = b.add(x, num("bias", m.bias), real)
+    injected = waveform_sum(b, currents, "currents", real, dt, m.gain, log, late=late)
+    if injected is not None:
+        x = b.add(x, injected, real)
     unit = 2.0**-NORMAL_FRACTION_BITS
     if m.additive is not None:
         drawn = b.cast(b.normal("additive"), real)
@@ -110,17 +118,17 @@ def lower_float(
         potential = v if m.origin == 0 else b.add(v, num("origin", np.float64(m.origin)), real)
         x = b.add(x, b.mul(drawn, potential, real), real)
 
-    step = num("step", m.threshold - m.reset) if neuron.reset == "subtract" else None
+    step = num("step", m.down) if m.kind == "subtract" else None
     if fired is not None and step is not None:
         x = b.sub(x, b.select(fired, step, b.const(0.0, real)), real)
-    elif fired is not None and neuron.reset == "to" and before is v:
+    elif fired is not None and m.kind == "to" and before is v:
         x = b.select(fired, num("reset", m.reset), x)
     if count is not None:
         x = b.select(count.blocked, v, x)
 
     spike = not_blocked(b, b.compare(target.threshold.compare, x, threshold), count)
     after = x
-    if not late and neuron.reset == "to":
+    if not late and m.kind == "to":
         after = b.select(spike, num("reset", m.reset), x)
     elif not late and step is not None:
         after = b.select(spike, b.sub(x, step, real), x)
@@ -132,31 +140,16 @@ def lower_float(
     if count is not None:
         count.finish(spike)
 
-    log.rows.append(
-        Row(
-            f"{name}.tau",
-            float(m.tau.flat[0]),
-            realised_tau(float(real.storage.type(m.leak.flat[0])), dt, method),
-            "s",
-        )
-    )
+    held = float(real.storage.type(np.asarray(m.leak).flat[0]))
+    log.rows.append(Row(f"{name}.tau", float(m.tau.flat[0]), realised_tau(held, dt, method), "s"))
     gain = weight_gain(name, m, neuron.size) if taus else np.ones(neuron.size)
-    edges = []
-    for i, w in enumerate(wires):
-        factor = gain[w.index] if w.tau is not None else 1.0
-        weights = w.build(real, w.data * factor)
-        edges.append(Edge(w.source, name, _port(w.tau, taus), weights, delays[i]))
-        asked = np.asarray(w.data)
-        realised = weights.data.astype(np.float64) / factor
-        unit = "A" if w.tau is not None else "V"
-        log.weights[w.where] = WeightErrors(asked, realised, unit)
-        if asked.size:
-            log.rows.append(worst(f"{w.where}.weight", asked, realised, unit))
+    ports = [_port(w.tau, taus) for w in wires]
+    edges = connect_float(name, wires, ports, delays, real, gain, log)
     probes = {
         "v": ("v", 1.0, m.origin, "V"),
         "refractory": ("refractory", dt, 0.0, "s"),
         "v_pre": ("v" if same else "v_pre", 1.0, m.origin, "V"),
-        "u": ("u", 1 / float(m.gain.flat[0]), 0.0, "A"),
+        "u": ("u", 1 / float(np.asarray(m.gain).flat[0]), 0.0, "A"),
     }
     if current is None and jump is None:
         del probes["u"]
@@ -165,6 +158,29 @@ def lower_float(
     if count is None:
         del probes["refractory"]
     return b.build(), edges, probes
+
+
+def connect_float(
+    name: str,
+    wires: list[Wire],
+    ports: list[str],
+    delays: dict[int, int],
+    real: DType,
+    gain: Array,
+    log: Log,
+) -> list[Edge]:
+    """Edges of a population; weights of currents are multiplied by ``gain`` of their target."""
+    edges = []
+    for i, w in enumerate(wires):
+        factor = gain[w.index] if w.unit == "A" else 1.0
+        weights = w.build(real, w.data * factor)
+        edges.append(Edge(w.source, name, ports[i], weights, delays[i]))
+        asked = np.asarray(w.data)
+        realised = weights.data.astype(np.float64) / factor
+        log.weights[w.where] = WeightErrors(asked, realised, w.unit)
+        if asked.size:
+            log.rows.append(worst(f"{w.where}.weight", asked, realised, w.unit))
+    return edges
 
 
 def weight_gain(name: str, m: Membrane, size: int) -> Array:

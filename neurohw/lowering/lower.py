@@ -8,17 +8,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from neurohw.errors import LoweringError
-from neurohw.network import LIF, Network, Relay
+from neurohw.network import Network, Relay
 from neurohw.network.parts import Population as NetworkPopulation
 from neurohw.program import Edge, Int, Population, Probe, Program, Watch, verify
 from neurohw.targets import Target, load_target
 
+from .dynamics import lower_dynamics
 from .fixed import lower_fixed
 from .floating import lower_float
-from .neuron import membrane
+from .neuron import bind, linear, membrane
+from .programmable import lower_programmable
 from .report import Log, LoweringReport, Row
 from .sources import lower_driver, lower_relay
 from .timing import retime
+from .waveforms import no_waveforms
 from .wires import Wire, wires_of
 
 __all__ = ["METHODS", "Lowered", "lower"]
@@ -123,7 +126,7 @@ def lower(
             continue
         try:
             lowered, new_edges, probes, new_watches = _neurons(
-                p, incoming, own, record, dt, method, seed, devices, log
+                p, incoming, own, record, dt, method, seed, devices, log, latency[p.name]
             )
         except LoweringError as error:
             raise error.at(p.at(error.where.rpartition(".")[2])) from None
@@ -192,8 +195,36 @@ def _neurons(
     seed: int,
     devices: np.ndarray,
     log: Log,
+    late: int,
 ) -> tuple[Population, list[Edge], ProbeMap, list[Watch]]:
-    assert isinstance(p.model, LIF)
+    neuron = p.model
+    assert not isinstance(neuron, Relay)
+    _refuse_noise(p, target)
+    if p.currents and target.neuron.functions != "all":
+        raise no_waveforms(target, f"{p.name}.currents", p.currents[0].origin.place)
+    bound = bind(p.name, neuron, p.mismatch, seed, devices)
+    if target.fixed and target.neuron.functions == "products":
+        return lower_programmable(
+            p.name, neuron, bound, p.noise, wires, delays, target, dt, method, log
+        )
+    form = linear(neuron, bound)
+    opened = [w for w in wires if w.reversal is not None]
+    if form is None or opened:
+        population, edges, probes = lower_dynamics(
+            p.name, neuron, bound, p.noise, wires, delays, target, dt, method, log,
+            currents=p.currents, late=late,
+        )  # fmt: skip
+        return population, edges, probes, []
+    m = membrane(p.name, neuron, bound, form, p.noise, target=target, dt=dt, method=method)
+    if target.fixed:
+        return lower_fixed(p.name, neuron, m, wires, delays, target, dt, method, log)
+    population, edges, probes = lower_float(
+        p.name, neuron, m, wires, delays, target, dt, method, log, currents=p.currents, late=late
+    )
+    return population, edges, probes, []
+
+
+def _refuse_noise(p: NetworkPopulation, target: Target) -> None:
     rule = target.noise
     for n in p.noise:
         kind = type(n).__name__.removesuffix("Noise").lower()
@@ -206,23 +237,6 @@ def _neurons(
                 fix="use target lava or a float target",
                 origin=n.origin.place,
             )
-    m = membrane(
-        p.name,
-        p.model,
-        p.noise,
-        p.mismatch,
-        target=target,
-        dt=dt,
-        method=method,
-        seed=seed,
-        devices=devices,
-    )
-    if target.fixed:
-        return lower_fixed(p.name, p.model, m, wires, delays, target, dt, method, log)
-    population, edges, probes = lower_float(
-        p.name, p.model, m, wires, delays, target, dt, method, log
-    )
-    return population, edges, probes, []
 
 
 def _probes(

@@ -1,29 +1,34 @@
 """From the physics of a neuron to the numbers of one step, before any number format.
 
-With the membrane variable w = V - origin, one step is::
+A model whose membrane equation is linear in V and in the current, ``dV/dt = a + J V + G I`` with
+constant J and G, becomes, with the membrane variable w = V - origin::
 
     u' = decay_u * u + input            synaptic current, in volts per step
     w' = decay_v * w + u' + bias        (+ noise)
 
-``euler``: decay = 1 - dt/tau, a current I moves V by I dt/C. ``exponential``: decay =
-exp(-dt/tau), a current held over the step moves V by I R (1 - decay): the exact solution for a
-piecewise constant current, with the exact variance of the Ornstein-Uhlenbeck process for white
-noise (Gillespie, Phys. Rev. E 54:2084, 1996).
+``euler``: decay = 1 + J dt, a current I moves V by G I dt. ``exponential``: decay = exp(J dt), a
+current held over the step moves V by G I (decay - 1) / J: the exact solution for a piecewise
+constant current, with the exact variance of the Ornstein-Uhlenbeck process for white noise
+(Gillespie, Phys. Rev. E 54:2084, 1996). Models that are not linear are the matter of ``dynamics``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from neurohw.errors import LoweringError
-from neurohw.network import LIF, AdditiveNoise, Mismatch
+from neurohw.network import AdditiveNoise, Mismatch, Neuron
 from neurohw.program.philox import NORMAL_FRACTION_BITS, normals, site_hash
 from neurohw.targets import Target
 
-__all__ = ["Membrane", "current_decay", "membrane"]
+from .algebra import Const, constant, leaf, slope
+
+__all__ = ["Linear", "Membrane", "bind", "current_decay", "linear", "membrane"]
 
 Array = np.ndarray
 
@@ -42,6 +47,10 @@ class Membrane:
         Volts per step, of E_L and I_bias.
     threshold, reset, init : array
         In volts against ``origin``.
+    kind : str
+        What a spike does: ``to`` (V := reset), ``subtract`` (V -= down), ``none``.
+    down : array
+        Volts that a spike subtracts.
     additive, multiplicative : array or None
         Standard deviation of the noise, in volts per step, and per step and volt.
     blocked, jitter : array
@@ -55,6 +64,8 @@ class Membrane:
     threshold: Array
     reset: Array
     init: Array
+    kind: str
+    down: Array
     additive: Array | None
     multiplicative: Array | None
     blocked: Array
@@ -62,21 +73,22 @@ class Membrane:
     tau: Array
 
 
-def _decay(tau: Array, dt: float, method: str) -> tuple[Array, Array]:
-    """(decay, 1 - decay); for Euler 1 - dt/tau is rounded once, then taken as the decay."""
+def _decay(rate: Array, dt: float, method: str) -> tuple[Array, Array]:
+    """(decay, 1 - decay) of a relaxation at ``rate`` (1/s, negative)."""
     if method == "euler":
-        leak = dt / tau
+        leak = 0.0 - dt * rate  # not -0
         return 1 - leak, leak
-    return np.exp(-dt / tau), -np.expm1(-dt / tau)
+    return np.exp(dt * rate), 0.0 - np.expm1(dt * rate)
 
 
 def current_decay(tau: float | None, dt: float, method: str, where: str) -> float:
     """1 - decay of a synaptic current; 1 for a synapse without a time constant."""
     if not tau:
         return 1.0
-    decay, leak = _decay(np.asarray(tau), dt, method)
-    _stable(float(decay), where, tau, dt)
-    return float(leak)
+    if method == "euler":
+        _stable(1 - dt / tau, where, tau, dt)
+        return dt / tau
+    return float(-np.expm1(-dt / tau))
 
 
 def _stable(decay: float, where: str, tau: float, dt: float) -> None:
@@ -103,106 +115,148 @@ def _factor(m: Mismatch, where: str, size: int, seed: int, devices: Array) -> Ar
     return f[0] if len(devices) == 1 else f
 
 
-def membrane(
-    name: str,
-    neuron: LIF,
-    noise: tuple[Any, ...],
-    mismatch: tuple[Mismatch, ...],
-    *,
-    target: Target,
-    dt: float,
-    method: str,
-    seed: int,
-    devices: Array,
-) -> Membrane:
-    """Numbers of one step for a population of LIF neurons.
+@dataclass(frozen=True)
+class Linear:
+    """A linear model: ``dV/dt = rate V + gain I + ...``, and what a spike does to V.
+
+    Attributes
+    ----------
+    rate : array
+        Of relaxation, in 1/s, at most 0 in a model that leaks.
+    gain : array
+        In V/s per ampere.
+    threshold, reset, down : array
+        In volts; ``kind`` says which of ``reset`` and ``down`` holds.
+    """
+
+    rate: Array
+    gain: Array
+    threshold: Array
+    kind: str
+    reset: Array
+    down: Array
+
+
+def bind(
+    name: str, neuron: Neuron, mismatch: tuple[Mismatch, ...], seed: int, devices: Array
+) -> dict[str, Any]:
+    """Parameters as float64 arrays (other fields as they are), with mismatch applied.
 
     ``devices`` are the trial numbers that mismatch is drawn for: one for a single device, all
     trials for a device each.
     """
-    p: dict[str, Array] = {
-        k: np.asarray(getattr(neuron, k), np.float64)
-        for k in (
-            "C",
-            "g_L",
-            "tau",
-            "V_th",
-            "V_reset",
-            "E_L",
-            "V_init",
-            "I_bias",
-            "t_ref",
-            "t_ref_sigma",
-        )
+    p: dict[str, Any] = {
+        k: np.asarray(v, np.float64) if isinstance(v, float | int | np.ndarray) else v
+        for k, v in neuron.values.items()
     }
     for m in mismatch:
-        f = _factor(m, name, neuron.size, seed, devices)
-        if m.parameter in ("V_th", "V_reset"):
-            p[m.parameter] = p["E_L"] + f * (p[m.parameter] - p["E_L"])
-        else:
-            p[m.parameter] = p[m.parameter] * f
-            with np.errstate(divide="ignore"):
-                if m.parameter in ("C", "g_L"):
-                    p["tau"] = p["C"] / p["g_L"]
-                elif m.parameter == "tau":
-                    p["g_L"] = p["C"] / p["tau"]
+        p = neuron.spread(p, m.parameter, _factor(m, name, neuron.size, seed, devices))
+    return p
 
-    decay, leak = _decay(p["tau"], dt, method)
-    _stable(float(decay.min()), f"{name}.tau", float(p["tau"].min()), dt)
-    if method == "euler":
-        gain = dt / p["C"]
-    else:
+
+def linear(neuron: Neuron, p: Mapping[str, Any]) -> Linear | None:
+    """The linear form of a model, or None if it has none."""
+    if tuple(neuron.states) != ("V",) or neuron.crossing:
+        return None
+    v, current, space = leaf("V"), leaf("I"), SimpleNamespace(**p)
+    x = SimpleNamespace(V=v, I=current)
+    change = neuron.derivatives(x, space)["V"]
+    rate, gain = slope(constant(change), v), slope(constant(change), current)
+    threshold = constant(neuron.threshold(x, space))
+    if not all(isinstance(e, Const) for e in (rate, gain, threshold)):
+        return None
+    after = neuron.after_spike(x, space)
+    zero = np.float64(0)
+    kind, reset, down = "none", np.asarray(p.get("V_reset", zero)), zero
+    if "V" in after:
+        to = constant(after["V"])
+        if isinstance(to, Const):
+            kind, reset = "to", to.data
+        else:
+            rest = constant(v - to)  # what a spike takes away
+            at_zero = neuron.after_spike(SimpleNamespace(V=np.float64(0), I=zero), space)["V"]
+            if not (isinstance(s := slope(rest, v), Const) and np.all(s.data == 0)):
+                return None
+            kind, down = "subtract", -np.asarray(at_zero)
+    return Linear(rate.data, gain.data, threshold.data, kind, reset, down)  # type: ignore[attr-defined]
+
+
+def membrane(
+    name: str,
+    neuron: Neuron,
+    p: Mapping[str, Any],
+    form: Linear,
+    noise: tuple[Any, ...],
+    *,
+    target: Target,
+    dt: float,
+    method: str,
+) -> Membrane:
+    """Numbers of one step for a population of linear neurons with parameters ``p``."""
+    with np.errstate(divide="ignore"):
+        tau = np.asarray(p["tau"] if "tau" in p else -1 / form.rate)
+    decay, leak = _decay(form.rate, dt, method)
+    _stable(float(np.min(decay)), f"{name}.tau", float(np.min(tau)), dt)
+    gain = dt * form.gain
+    if method == "exponential":
         with np.errstate(invalid="ignore", divide="ignore"):
-            gain = np.where(p["g_L"] > 0, leak / p["g_L"], dt / p["C"])
-            # leak / g_L loses the last bit of the common case C = dt, R = tau / C
-            gain = np.where(np.isclose(gain, dt / p["C"], rtol=1e-15, atol=0), dt / p["C"], gain)
+            exact = np.where(form.rate != 0, leak * (form.gain / -form.rate), gain)
+            # the quotient loses the last bit of the common case C = dt, R = tau / C
+            gain = np.where(np.isclose(exact, gain, rtol=1e-15, atol=0), gain, exact)
 
     origin = 0.0
     if target.number.origin == "reset":
-        origin = float(p["V_reset"].flat[0])
-        if np.any(p["V_reset"] != origin):
+        origin = float(np.asarray(form.reset).flat[0])
+        if np.any(form.reset != origin):
             raise LoweringError(
                 f"{target.name} resets every neuron to the same value",
                 where=f"{name}.V_reset",
-                got=p["V_reset"].tolist(),
+                got=np.asarray(form.reset).tolist(),
                 allowed="one V_reset per population",
-                origin=_origin(neuron),
+                origin=neuron.origin.place,
             )
+    space = SimpleNamespace(**p)
+    held = SimpleNamespace(V=np.float64(origin), I=p["I_bias"])
+    # drive at the origin, as if it were all current: the same factor brings it into the step
+    drive = np.asarray(neuron.derivatives(held, space)["V"]) / form.gain
     additive = multiplicative = None
     for n in noise:
-        strength = np.asarray(n.sigma, np.float64) * _strength(n.convention, p, dt, method, gain)
+        strength = np.asarray(n.sigma, np.float64) * noise_strength(
+            n.convention, form.rate, form.gain, dt, method, gain
+        )
         if isinstance(n, AdditiveNoise):
             additive = strength if additive is None else np.hypot(additive, strength)
         else:
             multiplicative = (
                 strength if multiplicative is None else np.hypot(multiplicative, strength)
             )
+    rest = np.float64(0)
     return Membrane(
         origin=origin,
         leak=leak,
         gain=gain,
-        bias=leak * (p["E_L"] - origin) + gain * p["I_bias"],
-        threshold=p["V_th"] - origin,
-        reset=p["V_reset"] - origin,
-        init=p["V_init"] - origin,
+        bias=gain * drive,
+        threshold=form.threshold - origin,
+        reset=form.reset - origin,
+        init=np.asarray(neuron.initial(space)["V"]) - origin,
+        kind=form.kind,
+        down=form.down,
         additive=additive,
         multiplicative=multiplicative,
-        blocked=p["t_ref"] / dt,
-        jitter=p["t_ref_sigma"] / dt,
-        tau=p["tau"],
+        blocked=np.asarray(p.get("t_ref", rest)) / dt,
+        jitter=np.asarray(p.get("t_ref_sigma", rest)) / dt,
+        tau=tau,
     )
 
 
-def _strength(convention: str, p: dict[str, Array], dt: float, method: str, gain: Array) -> Array:
+def noise_strength(
+    convention: str, rate: Array, gain: Array, dt: float, method: str, per_step: Array
+) -> Array:
     """Volts per step that a unit of the noise's sigma stands for."""
     if convention == "per_step":
-        return gain
+        return per_step
     if method == "euler":
-        return np.sqrt(dt) / p["C"]
-    with np.errstate(invalid="ignore"):
-        exact = np.sqrt(p["tau"] / 2 * -np.expm1(-2 * dt / p["tau"])) / p["C"]
-    return np.where(np.isfinite(p["tau"]), exact, np.sqrt(dt) / p["C"])
-
-
-def _origin(neuron: LIF) -> str:
-    return neuron.origin.place
+        return np.sqrt(dt) * gain
+    with np.errstate(invalid="ignore", divide="ignore"):
+        exact = gain * np.sqrt(np.expm1(2 * dt * rate) / (2 * rate))
+    return np.where(rate != 0, exact, np.sqrt(dt) * gain)

@@ -25,6 +25,7 @@ __all__ = [
     "bias_field",
     "choose_scale",
     "decay_field",
+    "synapse_unit",
     "weight_field",
 ]
 
@@ -32,6 +33,8 @@ Array = np.ndarray
 NOISE_EXPONENT_MAX = 15
 ALL_OF, SYNCHRONOUS = 16, 0.25
 """How many of a neuron's strongest inputs, and what share of the rest, may fire together."""
+RATE = 200.0
+"""Mean rate in Hz of all its inputs that a decaying synaptic state has room for."""
 
 
 @dataclass(frozen=True)
@@ -115,12 +118,7 @@ def choose_scale(
 
 def _fan_in(wires: list[Wire], volts: list[Array]) -> float:
     """Volts that arrive at one neuron in one step when its inputs fire together."""
-    if not wires:
-        return 0.0
-    target = np.concatenate(
-        [np.broadcast_to(w.index, v.shape).ravel() for w, v in zip(wires, volts, strict=True)]
-    )
-    size = np.concatenate([np.abs(v).ravel() for v in volts])
+    target, size = _strengths(wires, volts)
     if not size.size:
         return 0.0
     order = np.lexsort((-size, target))
@@ -128,6 +126,39 @@ def _fan_in(wires: list[Wire], volts: list[Array]) -> float:
     rank = np.arange(target.size) - np.searchsorted(target, target)
     share = np.where(rank < ALL_OF, 1.0, SYNCHRONOUS)
     return float(np.bincount(target, share * size).max())
+
+
+def _strengths(wires: list[Wire], weights: list[Array]) -> tuple[Array, Array]:
+    """Target neuron and magnitude of every weight."""
+    if not wires:
+        return np.zeros(0, np.int64), np.zeros(0)
+    target = [np.broadcast_to(w.index, v.shape).ravel() for w, v in zip(wires, weights, strict=True)]
+    return np.concatenate(target), np.concatenate([np.abs(v).ravel() for v in weights])
+
+
+def synapse_unit(wires: list[Wire], tau: float | None, target: Target) -> float:
+    """What one unit of a synaptic state stands for, in the unit of its weights.
+
+    As little as leaves room, in the state's word, for the inputs that ``ALL_OF`` and
+    ``SYNCHRONOUS`` let arrive in one step, and for the mean of all inputs at ``RATE``. The largest
+    weight then has the largest mantissa of its field, exactly.
+    """
+    weights = [np.asarray(w.data) for w in wires]
+    neuron, size = _strengths(wires, weights)
+    largest = float(size.max(initial=0.0))
+    if not largest:
+        return 1.0
+    most = _fan_in(wires, weights)
+    if tau:
+        most = max(most, RATE * tau * float(np.bincount(neuron, size).max()))
+    strongest = next(w for w in weights if w.size and np.abs(w).max() == largest)
+    limit = _limit(target, _sign(strongest)) << target.current.align
+    width = min(target.current.bits, target.current.input_bits + target.current.align)
+    room = (2 ** (width - 1) - 2**target.current.align) * (largest / most)
+    exponent = int(np.floor(np.log2(room / limit)))
+    if exponent < 0:
+        return largest / room
+    return largest / (limit << min(exponent, target.weight.exponent_max))
 
 
 def decay_field(leak: Array | np.floating, low: int, high: int) -> Array:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from neurohw.errors import LoweringError
-from neurohw.network import Poisson, Regular, SpikeArray, SpikeTimes
+from neurohw.network import Poisson, Regular, SpikeArray, SpikeTimes, Waveform
 from neurohw.network.drivers import DriverModel
-from neurohw.program import BOOL, Builder, Int, Population
+from neurohw.program import BOOL, F64, Builder, Int, Population, Value
 
 from .report import Log, Row
 
@@ -23,19 +23,7 @@ def lower_driver(name: str, driver: DriverModel, dt: float, log: Log) -> Populat
     if isinstance(driver, Regular):
         _regular(b, driver, dt, log)
     elif isinstance(driver, Poisson):
-        chance = np.asarray(driver.rate, np.float64) * dt
-        if np.any(chance > 1):
-            raise LoweringError(
-                "more than one spike per step",
-                where=f"{name}.rate",
-                got=f"{float(np.max(driver.rate)):g} Hz at dt = {dt:g} s",
-                allowed=f"<= {1 / dt:g} Hz",
-                origin=driver.origin.place,
-            )
-        bound = np.rint(chance * 2**32).astype(np.int64)
-        drawn = b.compare("lt", b.word("poisson"), b.value_or_param("chance", _CHANCE, bound))
-        b.spike(drawn)
-        log.rows.append(worst(f"{name}.rate", driver.rate, bound / 2.0**32 / dt, "Hz"))
+        b.spike(b.compare("lt", b.word("poisson"), _chance(b, driver, dt, log)))
     elif isinstance(driver, SpikeTimes):
         steps = [np.rint(t / dt).astype(np.int64) for t in driver.times]
         pairs = {(int(s), i) for i, train in enumerate(steps) for s in train}
@@ -48,6 +36,33 @@ def lower_driver(name: str, driver: DriverModel, dt: float, log: Log) -> Populat
         events = None if driver.events is None else np.stack(driver.events, axis=1)
         b.spike(b.external("spikes", BOOL, events))
     return b.build()
+
+
+def _chance(b: Builder, driver: Poisson, dt: float, log: Log) -> Value:
+    """Chance of a spike in the step, in units of 2**-32, nearest, halves to even."""
+    rate = driver.rate
+    moving = isinstance(rate, Waveform)
+    low, high = rate.limits() if moving else (0.0, np.asarray(rate, np.float64))
+    chance = high * dt
+    if np.any(chance > 1):
+        raise LoweringError(
+            "more than one spike per step",
+            where=f"{b.name}.rate",
+            got=f"{float(np.max(high)):g} Hz at dt = {dt:g} s",
+            allowed=f"<= {1 / dt:g} Hz",
+            origin=driver.origin.place,
+        )
+    bound = np.rint(chance * 2**32).astype(np.int64)
+    note = "the highest" if moving else ""
+    log.rows.append(worst(f"{b.name}.rate", high, bound / 2.0**32 / dt, "Hz", note))
+    if not moving:
+        return b.value_or_param("chance", _CHANCE, bound)
+    from .waveforms import Clock, waveform_value  # which writes its rows with `worst`
+
+    now = waveform_value(b, Clock(b), rate, "rate", F64, dt, dt * 2**32, log)
+    if low < 0:  # no word is below a negative chance
+        log.warnings.append(f"{b.name}.rate: the sine goes below 0 Hz, where it counts as 0")
+    return b.cast(now, _CHANCE, rounding="half_even", overflow="saturate")
 
 
 def _regular(b: Builder, driver: Regular, dt: float, log: Log) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from neurohw.network import Exponential
+from neurohw.network import Conductance, Exponential
 from neurohw.network.parts import Connection
 from neurohw.program import Dense, DType, OneToOne, Sparse, Weights, freeze
 
@@ -31,12 +31,16 @@ class Wire:
     where : str
         Name of the connection, with the delay if it has several.
     tau : float or None
-        Time constant of the synaptic current in s; None for a jump of V or an event.
+        Time constant of the synaptic current or conductance in s; None for a jump of V or an event.
+    reversal : float or None
+        Reversal potential in V of a conductance; None for anything else.
+    variable : str
+        Name under which a conductance is recorded.
     delay, asked : int, float
         In steps, and in seconds as asked.
     data : float64 array
-        Weights in A (with tau), V or 1: ``[targets, sources]``, the entries of a sparse matrix, or
-        one per element.
+        Weights in A (with tau), S (with reversal), V or 1: ``[targets, sources]``, the entries of a
+        sparse matrix, or one per element.
     index : int array
         Target element of each entry of ``data``; broadcasts against it.
     build : callable
@@ -49,12 +53,19 @@ class Wire:
     source: str
     target: str
     tau: float | None
+    reversal: float | None
+    variable: str
     delay: int
     asked: float
     data: Array
     index: Array
     build: Callable[[DType, Array], Weights]
     origin: str
+
+    @property
+    def unit(self) -> str:
+        """Unit of the weights of a synapse."""
+        return "V" if self.tau is None else "A" if self.reversal is None else "S"
 
 
 def _dense(dtype: DType, data: Array) -> Weights:
@@ -82,7 +93,9 @@ def _sparse(
 
 def wires_of(c: Connection, dt: float) -> list[Wire]:
     """The wires of one connection; delays are rounded to whole steps."""
-    tau = c.synapse.tau if isinstance(c.synapse, Exponential) else None
+    tau = c.synapse.tau if isinstance(c.synapse, Exponential | Conductance) else None
+    opened = c.synapse if isinstance(c.synapse, Conductance) else None
+    reversal, variable = (opened.E_rev, opened.variable) if opened else (None, "")
     in_steps = c.delay_steps is not None
     delay = c.delay_steps if in_steps else c.delay
     assert delay is not None
@@ -92,7 +105,20 @@ def wires_of(c: Connection, dt: float) -> list[Wire]:
     ) -> Wire:
         steps = int(one) if in_steps else to_steps(float(one), dt)
         asked = float(one) * dt if in_steps else float(one)
-        return Wire(where, c.source, c.target, tau, steps, asked, data, index, build, c.at("delay"))
+        return Wire(
+            where,
+            c.source,
+            c.target,
+            tau,
+            reversal,
+            variable,
+            steps,
+            asked,
+            data,
+            index,
+            build,
+            c.at("delay"),
+        )
 
     if np.ndim(delay) == 0 and c.connectivity != "sparse":
         weight = np.asarray(c.weight, np.float64)

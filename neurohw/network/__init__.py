@@ -4,40 +4,57 @@ Build it in Python with :class:`Network`, or read it from TOML with :func:`load`
 """
 
 from neurohw.network.common import Origin
+from neurohw.network.connectivity import fixed_in_degree, fixed_total_number, pairwise_bernoulli
 from neurohw.network.drivers import Poisson, Regular, SpikeArray, SpikeTimes
+from neurohw.network.model import Neuron, parameter
 from neurohw.network.network import Network
-from neurohw.network.neurons import LIF, Relay
+from neurohw.network.neurons import IF, LIF, AdEx, HodgkinHuxley, Relay
 from neurohw.network.noise import AdditiveNoise, Mismatch, MultiplicativeNoise
 from neurohw.network.parts import Connection, Driver, Population, Probe
 from neurohw.network.runspec import RunSpec
-from neurohw.network.synapses import CSR, Delta, Event, Exponential
+from neurohw.network.synapses import CSR, Conductance, Delta, Event, Exponential
 from neurohw.network.toml import dumps, load, loads
 from neurohw.network.units import format_si, to_si
+from neurohw.network.waveforms import Piecewise, Ramp, Sine, Step, Waveform
 
 __all__ = [
     "CSR",
+    "IF",
     "LIF",
+    "AdEx",
     "AdditiveNoise",
+    "Conductance",
     "Connection",
     "Delta",
     "Driver",
     "Event",
     "Exponential",
+    "HodgkinHuxley",
     "Mismatch",
     "MultiplicativeNoise",
     "Network",
+    "Neuron",
     "Origin",
+    "Piecewise",
     "Poisson",
     "Population",
     "Probe",
+    "Ramp",
     "Regular",
     "Relay",
     "RunSpec",
+    "Sine",
     "SpikeArray",
     "SpikeTimes",
+    "Step",
+    "Waveform",
     "dumps",
+    "fixed_in_degree",
+    "fixed_total_number",
     "format_si",
     "load",
     "loads",
+    "pairwise_bernoulli",
+    "parameter",
     "to_si",
 ]

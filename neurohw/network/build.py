@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
@@ -9,11 +10,13 @@ import numpy as np
 
 from neurohw.network.common import Ask, Origin
 from neurohw.network.drivers import DriverModel
-from neurohw.network.neurons import LIF, Neuron, Relay
+from neurohw.network.model import Neuron
+from neurohw.network.neurons import LIF, Relay
 from neurohw.network.noise import Mismatch, Noise
 from neurohw.network.parts import VARIABLES, Connection, Driver, Population, Probe
-from neurohw.network.synapses import Delta, Event, Exponential, SynapseModel
+from neurohw.network.synapses import Conductance, Delta, Event, Exponential, SynapseModel
 from neurohw.network.units import Quantity, Shown
+from neurohw.network.waveforms import Waveform
 from neurohw.network.wiring import read_connectivity, read_delay
 
 __all__ = [
@@ -26,12 +29,15 @@ __all__ = [
 ]
 
 
+_CONDUCTANCE = re.compile(r"g(_[A-Za-z0-9_]+)?")  # lowering knows which there are
+
+
 def _kind(value: object) -> str:
     return type(value).__name__
 
 
 def _items(ask: Ask, key: str, value: Any) -> tuple[Any, ...]:
-    if isinstance(value, Mismatch | Noise):
+    if isinstance(value, Mismatch | Noise | Waveform):
         return (value,)
     if not isinstance(value, Iterable):
         ask.error(key, "must be a list", got=Shown(_kind(value)))
@@ -47,28 +53,41 @@ def make_driver(name: str, model: Any, origin: Origin) -> Driver:
 
 
 def make_population(
-    name: str, model: Any, noise: Any, mismatch: Any, origin: Origin
+    name: str, model: Any, noise: Any, mismatch: Any, currents: Any, origin: Origin
 ) -> Population:  # fmt: skip
-    """A population, having checked that noise and mismatch fit the neuron."""
+    """A population, having checked that noise, mismatch and currents fit the neuron."""
     ask = Ask(name, origin)
-    if not isinstance(model, Neuron):
-        ask.error("", "not a neuron", got=Shown(_kind(model)), allowed="LIF | Relay")
+    if not isinstance(model, Neuron | Relay):
+        ask.error("", "not a neuron", got=Shown(_kind(model)), allowed="a neuron model or Relay")
     part = Population(
         name=name,
         model=model,
         noise=_items(ask, "noise", noise),
         mismatch=_items(ask, "mismatch", mismatch),
+        currents=tuple(
+            _current(Ask(f"{name}.currents[{k}]", getattr(wave, "origin", origin)), wave, model)
+            for k, wave in enumerate(_items(ask, "currents", currents))
+        ),
         origin=origin,
     )
     check_population(part)
     return part
 
 
+def _current(ask: Ask, wave: Any, model: Neuron | Relay) -> Waveform:
+    """A waveform in A, having checked that it fits the neuron."""
+    if not isinstance(wave, Waveform):
+        kinds = "Step | Ramp | Sine | Piecewise"
+        ask.error("", "not a waveform", got=Shown(_kind(wave)), allowed=kinds)
+    return wave.fit("A", ask.owner, model.size)
+
+
 def check_population(part: Population) -> None:
-    """Noise and mismatch must fit the neuron they are put on."""
+    """Noise, mismatch and currents must fit the neuron they are put on."""
     model, ask = part.model, Ask(part.name, part.origin)
-    for key, items in (("noise", part.noise), ("mismatch", part.mismatch)):
-        if items and not isinstance(model, LIF):
+    for key in ("noise", "mismatch", "currents"):
+        items = getattr(part, key)
+        if items and isinstance(model, Relay):
             ask.error(key, "a relay has none", got=len(items), allowed="0")
     for index, noise in enumerate(part.noise):
         one = Ask(f"{part.name}.noise[{index}]", getattr(noise, "origin", part.origin))
@@ -81,6 +100,8 @@ def check_population(part: Population) -> None:
         one = Ask(f"{part.name}.mismatch[{index}]", getattr(item, "origin", part.origin))
         if not isinstance(item, Mismatch):
             one.error("", "not a mismatch", got=Shown(_kind(item)), allowed="Mismatch")
+        assert isinstance(model, Neuron)
+        one.choice("parameter", item.parameter, model.spreadable())
         if item.parameter in seen:
             one.error("parameter", "spread twice", got=item.parameter, fix="keep one of them")
         seen.add(item.parameter)
@@ -107,9 +128,9 @@ def make_connection(
     if not isinstance(end, Population):
         ask.error("target", "a driver has no input", got=end.name, allowed="a population")
     if not isinstance(synapse, SynapseModel):
-        kinds = "Delta | Exponential | Event"
+        kinds = "Delta | Exponential | Conductance | Event"
         ask.error("", "not a synapse", got=Shown(_kind(synapse)), allowed=kinds)
-    wanted = (Event,) if isinstance(end.model, Relay) else (Delta, Exponential)
+    wanted = (Event,) if isinstance(end.model, Relay) else (Delta, Exponential, Conductance)
     if not isinstance(synapse, wanted):
         allowed = " | ".join(kind.__name__ for kind in wanted)
         what = f"a {_kind(end.model)} cannot receive this synapse"
@@ -166,11 +187,14 @@ def make_probe(
 ) -> Probe:
     """A probe, having checked that the node has the variables and none is recorded twice."""
     ask = Ask(f"probe of {node.name}", origin)
-    known = VARIABLES if isinstance(node.model, LIF) else VARIABLES[:1]
+    model, known = node.model, VARIABLES[:1]
+    if isinstance(model, Neuron):
+        known = (*VARIABLES, *tuple(model.states)[1:])
     if not variables:
         ask.error("variables", "nothing to record", allowed=" | ".join(known))
     for variable in variables:
-        ask.choice("variables", variable, known)
+        if not (len(known) > 1 and isinstance(variable, str) and _CONDUCTANCE.fullmatch(variable)):
+            ask.choice("variables", variable, known)
     part = Probe(
         population=node.name,
         variables=tuple(dict.fromkeys(variables)),

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurohw.network.common import Origin, Part, frozen, same
+from neurohw.network.common import Ask, Origin, Part, frozen, same
 from neurohw.network.units import FloatArray, Quantity, Shown, Value, format_si, to_si
+from neurohw.network.waveforms import Sine, Waveform
 
 __all__ = ["DriverModel", "Poisson", "Regular", "SpikeArray", "SpikeTimes"]
 
@@ -93,8 +94,9 @@ class Poisson(Part):
     ----------
     size : int
         Number of sources, at least 1.
-    rate : Quantity
-        Rate in Hz, at least 0; one value or one per source.
+    rate : Quantity or Step, Ramp, Sine or Piecewise
+        Rate in Hz, at least 0; one value or one per source, or a waveform. Where a sine goes below
+        0 it counts as 0.
     origin : Origin, optional
         Where the object was made; found by itself.
 
@@ -107,15 +109,24 @@ class Poisson(Part):
     """
 
     size: int
-    rate: Value
+    rate: Value | Waveform
     origin: Origin = field(compare=False, repr=False)
 
     def __init__(
-        self, *, size: int = 1, rate: Quantity, origin: Origin | None = None
-    ) -> None:  # fmt: skip
+        self, *, size: int = 1, rate: Quantity | Waveform, origin: Origin | None = None
+    ) -> None:
         ask = self._ask(origin)
         n = ask.count("size", size, least=1)
-        self._set(size=n, rate=ask.si("rate", rate, "Hz", size=n, least=0))
+        if not isinstance(rate, Waveform):
+            self._set(size=n, rate=ask.si("rate", rate, "Hz", size=n, least=0))
+            return
+        rate = rate.fit("Hz", f"{ask.owner}.rate", n)
+        inner = Ask(f"{ask.owner}.rate", rate.origin)
+        for key in ("mean",) if isinstance(rate, Sine) else rate.levels:
+            value = getattr(rate, key)
+            flat = np.ravel(value) if np.ndim(value) else value
+            inner.si(key, flat, "Hz", size=np.size(value), least=0)
+        self._set(size=n, rate=rate)
 
 
 @dataclass(frozen=True, eq=False, init=False)

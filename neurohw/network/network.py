@@ -17,11 +17,13 @@ from neurohw.network.build import (
 )
 from neurohw.network.common import Ask, Origin, here, nearest
 from neurohw.network.drivers import DriverModel
-from neurohw.network.neurons import Neuron, Relay
+from neurohw.network.model import Neuron
+from neurohw.network.neurons import Relay
 from neurohw.network.noise import Mismatch, Noise
 from neurohw.network.parts import Connection, Driver, Population, Probe
 from neurohw.network.synapses import Event, SynapseModel
 from neurohw.network.units import Quantity
+from neurohw.network.waveforms import Waveform
 
 __all__ = ["Network"]
 
@@ -107,10 +109,11 @@ class Network:
     def population(
         self,
         name: str,
-        neuron: Neuron,
+        neuron: Neuron | Relay,
         *,
         noise: Iterable[Noise] = (),
         mismatch: Iterable[Mismatch] = (),
+        currents: Iterable[Waveform] = (),
         origin: Origin | None = None,
     ) -> Population:
         """Add neurons.
@@ -119,21 +122,23 @@ class Network:
         ----------
         name : str
             Their name.
-        neuron : LIF or Relay
-            What they are.
+        neuron : LIF, IF, HodgkinHuxley, AdEx, Izhikevich or Relay
+            What they are; any subclass of :class:`~neurohw.network.model.Neuron`.
         noise : iterable of AdditiveNoise or MultiplicativeNoise
-            Currents that fluctuate, independent of one another; for LIF only.
+            Currents that fluctuate, independent of one another; not for relays.
         mismatch : iterable of Mismatch
-            Parameters that differ from device to device, each at most once; for LIF only.
+            Parameters that differ from device to device, each at most once; not for relays.
+        currents : iterable of Step, Ramp, Sine or Piecewise
+            Currents that change in time, added to ``I_bias``; not for relays.
 
         Raises
         ------
         NetworkError
-            The name is malformed or taken, or noise or mismatch do not fit the neuron.
+            The name is malformed or taken, or noise, mismatch or a current does not fit the neuron.
         """
         place = origin or here()
         name = self._name(Ask("population", place), name)
-        part = make_population(name, neuron, noise, mismatch, place)
+        part = make_population(name, neuron, noise, mismatch, currents, place)
         self._nodes[name] = part
         return part
 
@@ -155,8 +160,8 @@ class Network:
         ----------
         source, target : str or part
             They exist already; `target` is a population.
-        synapse : Delta, Exponential or Event
-            What a spike does. Events go to relays, the others to LIF neurons.
+        synapse : Delta, Exponential, Conductance or Event
+            What a spike does. Events go to relays, the others to neurons.
         delay : Quantity, optional
             Time from spike to effect in s, at least 0: one, or one per synapse, as the weights.
         delay_steps : int or array of int, optional
@@ -233,9 +238,11 @@ class Network:
         ----------
         population : str or part
             What is recorded.
-        *variables : {"spikes", "v", "u", "refractory"}
-            Spikes; membrane potential (V); total synaptic current (A); whether in refractoriness.
-            A driver or relay has spikes only.
+        *variables : str
+            ``spikes``; ``v``, the membrane potential (V); ``u``, the current of exponential
+            synapses (A); ``refractory``, what is left of the refractory period (s); ``g`` or
+            ``g_<receptor>``, a synaptic conductance (S); any further state of the model by its
+            name, such as ``m``. A driver or relay has spikes only.
         every : Quantity, optional
             Sampling interval in s, greater than 0; by default every step.
         when : {"after_reset", "before_reset"}

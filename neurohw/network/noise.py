@@ -17,12 +17,10 @@ import numpy as np
 from neurohw.network.common import Origin, Part
 from neurohw.network.units import Quantity, Value, to_si
 
-__all__ = ["MISMATCHED", "AdditiveNoise", "Mismatch", "MultiplicativeNoise", "Noise"]
+__all__ = ["AdditiveNoise", "Mismatch", "MultiplicativeNoise", "Noise"]
 
 Convention = Literal["white", "per_step"]
 _CONVENTIONS = ("white", "per_step")
-MISMATCHED = ("C", "g_L", "tau", "V_th", "V_reset", "I_bias", "t_ref")
-"""Parameters of a LIF neuron that may differ from device to device."""
 MIN_FACTOR = 0.01
 """A normal mismatch factor is never below this: a capacitance does not turn negative."""
 
@@ -127,8 +125,9 @@ class Mismatch(Part):
 
     Parameters
     ----------
-    parameter : {"C", "g_L", "tau", "V_th", "V_reset", "I_bias", "t_ref"}
-        What differs.
+    parameter : str
+        What differs: a parameter of the neuron model, of LIF one of C, g_L, tau, V_th, V_reset,
+        I_bias and t_ref.
     cv : Quantity
         Coefficient of variation, a pure number: at least 0, and below 0.5 for ``normal``.
     distribution : {"normal", "lognormal"}
@@ -164,7 +163,7 @@ class Mismatch(Part):
                 fix="give E_L as one value per neuron",
             )
         self._set(
-            parameter=ask.choice("parameter", parameter, MISMATCHED),
+            parameter=parameter,
             cv=ask.one("cv", cv, "", least=0),
             distribution=ask.choice("distribution", distribution, ("normal", "lognormal")),
         )

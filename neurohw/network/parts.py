@@ -7,10 +7,12 @@ from typing import Any, Literal
 
 from neurohw.network.common import Origin, same
 from neurohw.network.drivers import DriverModel
-from neurohw.network.neurons import Neuron
+from neurohw.network.model import Neuron
+from neurohw.network.neurons import Relay
 from neurohw.network.noise import Mismatch, Noise
 from neurohw.network.synapses import CSR, SynapseModel, Weight
 from neurohw.network.units import Value
+from neurohw.network.waveforms import Waveform
 from neurohw.network.wiring import Connectivity, Steps, edges, same_edges
 
 __all__ = ["VARIABLES", "Connection", "Driver", "Population", "Probe"]
@@ -50,11 +52,12 @@ class Driver(_Node):
 
 @dataclass(frozen=True, kw_only=True)
 class Population(_Node):
-    """Named neurons; noise currents add up, and mismatch changes parameters of `model`."""
+    """Named neurons; noise and currents add up, and mismatch changes parameters of `model`."""
 
-    model: Neuron
+    model: Neuron | Relay
     noise: tuple[Noise, ...] = ()
     mismatch: tuple[Mismatch, ...] = ()
+    currents: tuple[Waveform, ...] = ()
     __hash__ = None  # type: ignore[assignment]
 
 
@@ -66,7 +69,7 @@ class Connection:
     ----------
     name, source, target : str
         Its name and those of its ends.
-    synapse : Delta, Exponential or Event
+    synapse : Delta, Exponential, Conductance or Event
         What a spike does; holds the weights in SI.
     connectivity : {"all_to_all", "one_to_one", "dense", "sparse"}
         Layout of the weights: a float; a float or an array (n,); an array (n_target, n_source); or
@@ -92,7 +95,7 @@ class Connection:
 
     @property
     def weight(self) -> Weight:
-        """Weights of the synapse, in V, A or 1."""
+        """Weights of the synapse, in V, A, S or 1."""
         return self.synapse.weight
 
     def where(self, key: str) -> str:
@@ -117,8 +120,13 @@ class Connection:
         kind = type(self.synapse)
         if mine != theirs or kind is not type(other.synapse):
             return False
-        tau = (getattr(c.synapse, "tau", None) for c in (self, other))
-        if len(set(tau)) > 1 or (self.delay_steps is None) != (other.delay_steps is None):
+        kinetics = (
+            [getattr(c.synapse, key, None) for key in ("tau", "E_rev", "receptor")]
+            for c in (self, other)
+        )
+        if len(set(map(tuple, kinetics))) > 1:
+            return False
+        if (self.delay_steps is None) != (other.delay_steps is None):
             return False
         if self.connectivity == other.connectivity and not isinstance(self.weight, CSR):
             return (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,9 +11,9 @@ from numpy.typing import NDArray
 
 from neurohw.errors import UnitError
 from neurohw.network.common import Ask, Origin, Part, frozen, same
-from neurohw.network.units import FloatArray, Quantity, Shown, Value, to_si
+from neurohw.network.units import FloatArray, Quantity, Shown, Value, format_si, to_si
 
-__all__ = ["CSR", "Delta", "Event", "Exponential", "SynapseModel", "Weight"]
+__all__ = ["CSR", "Conductance", "Delta", "Event", "Exponential", "SynapseModel", "Weight"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,6 +210,76 @@ class Exponential(Part):
 
 
 @dataclass(frozen=True, eq=False, init=False)
+class Conductance(Part):
+    """A spike makes a synaptic conductance jump by `weight`; ``tau dg/dt = -g``, g >= 0.
+
+    The current into the neuron is ``g (E_rev - V)``: towards the reversal potential, whatever V is.
+    Synapses of one neuron with the same `tau`, `E_rev` and `receptor` share one conductance, which
+    is recorded as ``g_<receptor>`` (as ``g`` without a name). Source: Dayan and Abbott, Theoretical
+    Neuroscience (2001), section 5.8.
+
+    Parameters
+    ----------
+    weight : Quantity or sparse matrix
+        Jump of the conductance in S, at least 0; forms as for :class:`Delta`.
+    tau : Quantity
+        Time constant in s, greater than 0, one value.
+    E_rev : Quantity
+        Reversal potential in V, one value.
+    receptor : str
+        Name of the conductance: letters, digits and underscores.
+    origin : Origin, optional
+        Where the object was made; found by itself.
+
+    Raises
+    ------
+    UnitError
+        Wrong unit, or a weight that is not finite (its index is named).
+    NetworkError
+        A weight is negative, `tau` is not positive, or more than two axes.
+    """
+
+    weight: Weight
+    tau: float
+    E_rev: float
+    receptor: str
+    origin: Origin = field(compare=False, repr=False)
+
+    def __init__(
+        self,
+        *,
+        weight: Quantity,
+        tau: Quantity,
+        E_rev: Quantity,
+        receptor: str = "",
+        origin: Origin | None = None,
+    ) -> None:
+        ask = self._ask(origin)
+        self._set(
+            weight=_weight(ask, weight, "S"),
+            tau=ask.one("tau", tau, "s", above=0),
+            E_rev=ask.one("E_rev", E_rev, "V"),
+            receptor=receptor,
+        )
+        data = self.weight.data if isinstance(self.weight, CSR) else np.asarray(self.weight)
+        if np.any(data < 0):
+            ask.error(
+                "weight",
+                "a conductance is not negative",
+                got=Shown(format_si(float(data.min()), "S")),
+                allowed="at least 0 S",
+                fix="an inhibitory synapse has a low E_rev",
+            )
+        if not isinstance(receptor, str) or not re.fullmatch(r"[A-Za-z0-9_]*", receptor):
+            ask.error("receptor", "not a name", got=receptor, allowed="letters, digits, _")
+
+    @property
+    def variable(self) -> str:
+        """Under which name the conductance is recorded."""
+        return f"g_{self.receptor}" if self.receptor else "g"
+
+
+@dataclass(frozen=True, eq=False, init=False)
 class Event(Part):
     """A spike arrives as a bare event: the input of a :class:`~neurohw.network.neurons.Relay`.
 
@@ -237,4 +308,4 @@ class Event(Part):
                       allowed="0 or 1")  # fmt: skip
 
 
-SynapseModel = Delta | Exponential | Event
+SynapseModel = Delta | Exponential | Conductance | Event

@@ -4,18 +4,20 @@
 
     [network]       name
     [[driver]]      name, kind = regular | poisson | spike_times | spike_array, and its fields
-    [[population]]  name, model = lif | relay, its fields, noise = [{kind, sigma, convention}],
-                    mismatch = [{parameter, cv, distribution}]
+    [[population]]  name, model = lif | if | hodgkin_huxley | adex |
+                    izhikevich | relay, its fields, noise = [{kind, sigma, convention}],
+                    mismatch = [{parameter, cv, distribution}],
+                    currents = [{kind = step | ramp | sine | piecewise, and its fields}]
     [[spike_driver]] name, source, delay
-    [[synapse]]     source, target, kind = delta | exponential | event, weight, tau, name,
-                    delay, delay_steps, connectivity
+    [[synapse]]     source, target, kind = delta | exponential | conductance | event, weight, tau,
+                    E_rev, receptor, name, delay, delay_steps, connectivity
     [[probe]]       population, variables, every, when, reduce
     [run]           dt, duration or steps, trials, seed, backends, targets
 
 Fields are the keyword arguments of the classes. A quantity is a string with its unit, or a bare SI
 number. A weight or delay may also be a list of rows [target][source], ``{file = "w.npy", unit =
 "pA"}`` relative to the TOML file, or ``{rows, columns, values, shape}``; the default events of a
-spike array are ``{steps, indices}``.
+spike array are ``{steps, indices}``; the rate of a poisson driver may be a table as in currents.
 """
 
 from __future__ import annotations
@@ -34,11 +36,12 @@ from neurohw.network.common import Ask, Origin, nearest
 from neurohw.network.drivers import Poisson, Regular, SpikeArray, SpikeTimes
 from neurohw.network.lines import KeyPath, key_lines
 from neurohw.network.network import Network
-from neurohw.network.neurons import LIF, Relay
+from neurohw.network.neurons import MODELS
 from neurohw.network.noise import AdditiveNoise, Mismatch, MultiplicativeNoise
 from neurohw.network.runspec import RunSpec
-from neurohw.network.synapses import Delta, Event, Exponential
+from neurohw.network.synapses import Conductance, Delta, Event, Exponential
 from neurohw.network.units import Scaled, Shown
+from neurohw.network.waveforms import WAVEFORMS
 from neurohw.network.writer import dumps
 
 __all__ = ["RunSpec", "dumps", "load", "loads"]
@@ -51,9 +54,13 @@ DRIVERS: _Kinds = {
     "spike_times": SpikeTimes,
     "spike_array": SpikeArray,
 }
-MODELS: _Kinds = {"lif": LIF, "relay": Relay}
 NOISES: _Kinds = {"additive": AdditiveNoise, "multiplicative": MultiplicativeNoise}
-SYNAPSES: _Kinds = {"delta": Delta, "exponential": Exponential, "event": Event}
+SYNAPSES: _Kinds = {
+    "delta": Delta,
+    "exponential": Exponential,
+    "conductance": Conductance,
+    "event": Event,
+}
 _WIRING = ("delay", "delay_steps", "connectivity", "name")
 _TABLES = ("network", "run")
 _ARRAYS = ("driver", "population", "spike_driver", "synapse", "probe")
@@ -199,6 +206,10 @@ class _Reader:
         self._need(place, table, (key,))
         return kinds[Ask(place.owner, place).choice(key, table[key], kinds)]
 
+    def _one_of(self, kinds: _Kinds, table: _Table, place: Origin) -> Any:
+        """Build the object whose class the table names by its `kind`."""
+        return self._make(self._kind(place, table, "kind", kinds), table, place, ("kind",))
+
     def _driver(self, network: Network, path: KeyPath, table: _Table, place: Origin) -> None:
         self._need(place, table, ("name",))
         kind = self._kind(place, table, "kind", DRIVERS)
@@ -210,26 +221,28 @@ class _Reader:
             self._known(inner, events, names)
             self._need(inner, events, names)
             table["events"] = (events["steps"], events["indices"])
+        if kind is Poisson and isinstance(rate := table.get("rate"), dict):
+            inner = self._origin((*path, "rate"), f"{place.owner}.rate", rate)
+            table["rate"] = self._one_of(WAVEFORMS, rate, inner)
         model = self._make(kind, table, place, ("name", "kind"))
         network.driver(table["name"], model, origin=place)
 
     def _population(self, network: Network, path: KeyPath, table: _Table, place: Origin) -> None:
         self._need(place, table, ("name",))
         kind = self._kind(place, table, "model", MODELS)
-        model = self._make(kind, table, place, ("name", "model", "noise", "mismatch"))
-        parts: dict[str, list[Any]] = {"noise": [], "mismatch": []}
+        parts: dict[str, list[Any]] = {"noise": [], "mismatch": [], "currents": []}
+        model = self._make(kind, table, place, ("name", "model", *parts))
         for key, found in parts.items():
             items = table.get(key, [])
             if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
                 Ask(place.owner, place).error(key, "must be a list of tables", fix="[{...}]")
             for index, item in enumerate(items):
                 inner = self._origin((*path, key, index), f"{place.owner}.{key}[{index}]", item)
-                if key == "noise":
-                    found.append(
-                        self._make(self._kind(inner, item, "kind", NOISES), item, inner, ("kind",))
-                    )
-                else:
+                if key == "mismatch":
                     found.append(self._make(Mismatch, item, inner))
+                else:
+                    kinds = NOISES if key == "noise" else WAVEFORMS
+                    found.append(self._one_of(kinds, item, inner))
         network.population(table["name"], model, **parts, origin=place)
 
     def _spike_driver(self, network: Network, _: KeyPath, table: _Table, place: Origin) -> None:

@@ -8,27 +8,30 @@ from typing import Any
 import numpy as np
 
 from neurohw.network.common import Part
-from neurohw.network.drivers import SpikeArray
+from neurohw.network.drivers import Poisson, SpikeArray
+from neurohw.network.model import Neuron
 from neurohw.network.network import Network
-from neurohw.network.neurons import LIF
+from neurohw.network.neurons import MODELS, Relay
 from neurohw.network.noise import AdditiveNoise
 from neurohw.network.parts import Connection, Population
 from neurohw.network.runspec import RunSpec
-from neurohw.network.synapses import CSR, Delta, Event, Exponential
+from neurohw.network.synapses import CSR, Conductance, Delta, Event, Exponential
 from neurohw.network.units import format_si
+from neurohw.network.waveforms import WAVEFORMS, Waveform
 
 __all__ = ["dumps"]
 
 _UNITS = {
     "C": "F", "g_L": "S", "tau": "s", "R": "ohm", "E_L": "V", "V_th": "V", "V_reset": "V",
     "V_init": "V", "t_ref": "s", "t_ref_sigma": "s", "I_bias": "A", "rate": "Hz", "period": "s",
-    "start": "s", "dt": "s", "duration": "s", "delay": "s", "every": "s",
+    "start": "s", "E_rev": "V", "dt": "s", "duration": "s", "delay": "s", "every": "s",
 }  # fmt: skip
 _KINDS = {
     "Regular": "regular", "Poisson": "poisson", "SpikeTimes": "spike_times",
-    "SpikeArray": "spike_array", "LIF": "lif", "Relay": "relay", "AdditiveNoise": "additive",
+    "SpikeArray": "spike_array", "AdditiveNoise": "additive",
     "MultiplicativeNoise": "multiplicative", "Delta": "delta", "Exponential": "exponential",
-    "Event": "event",
+    "Conductance": "conductance", "Event": "event",
+    **{c.__name__: k for kinds in (MODELS, WAVEFORMS) for k, c in kinds.items()},
 }  # fmt: skip
 _ZERO = ("t_ref", "t_ref_sigma", "I_bias", "start", "delay")
 
@@ -91,15 +94,32 @@ def _pick(values: dict[str, Any], units: dict[str, str] = _UNITS) -> dict[str, A
 
 def _fields(part: Part) -> dict[str, Any]:
     values = {k: v for k, v in part.arguments().items() if k != "origin"}
-    if isinstance(part, LIF):
-        for key in ("V_reset", "V_init"):
-            if values[key] is part.E_L or (
-                isinstance(values[key], float) and values[key] == part.E_L
-            ):
-                del values[key]
+    if isinstance(part, Neuron):
+        return _neuron(part, values)
     if isinstance(part, SpikeArray) and part.events is not None:
         values["events"] = {"steps": part.events[0], "indices": part.events[1]}
+    if isinstance(part, Poisson) and isinstance(part.rate, Waveform):
+        values["rate"] = _waveform(part.rate)
     return _pick(values)
+
+
+def _waveform(part: Waveform) -> dict[str, Any]:
+    units = {"start": "s", "stop": "s", "frequency": "Hz", "phase": "rad"}
+    units |= dict.fromkeys(part.levels, part.unit)
+    values = {k: getattr(part, k) for k in part.arguments() if k != "origin"}
+    zero = [k for k in ("mean", "phase", "initial") if _same(values.get(k), 0.0)]
+    return {"kind": _kind(part)} | _pick({k: values[k] for k in values if k not in zero}, units)
+
+
+def _neuron(part: Neuron, values: dict[str, Any]) -> dict[str, Any]:
+    """Without the parameters that have their default."""
+    defaults = part.defaults()
+    units = {key: declared.unit for key, declared in part.parameters.items()}
+    return _pick({k: v for k, v in values.items() if not _same(v, defaults.get(k))}, units)
+
+
+def _same(value: Any, default: Any) -> bool:
+    return value is default or (isinstance(value, float) and value == default)
 
 
 def _population(part: Population) -> dict[str, Any]:
@@ -118,6 +138,8 @@ def _population(part: Population) -> dict[str, Any]:
         ]
     if part.mismatch:
         body["mismatch"] = [_fields(item) for item in part.mismatch]
+    if part.currents:
+        body["currents"] = [_waveform(item) for item in part.currents]
     return body
 
 
@@ -125,10 +147,14 @@ def _synapse(wire: Connection) -> dict[str, Any]:
     synapse = wire.synapse
     body: dict[str, Any] = {"source": wire.source, "target": wire.target, "name": wire.name}
     body["kind"] = _kind(synapse)
-    unit = {Delta: "V", Exponential: "A", Event: ""}[type(synapse)]
+    unit = {Delta: "V", Exponential: "A", Conductance: "S", Event: ""}[type(synapse)]
     body |= _pick({"weight": wire.weight}, {"weight": unit})
-    if isinstance(synapse, Exponential):
+    if isinstance(synapse, Exponential | Conductance):
         body |= _pick({"tau": synapse.tau})
+    if isinstance(synapse, Conductance):
+        body |= _pick({"E_rev": synapse.E_rev})
+        if synapse.receptor:
+            body["receptor"] = synapse.receptor
     body |= _pick({"delay": wire.delay, "delay_steps": wire.delay_steps})
     if wire.connectivity == "one_to_one":
         body["connectivity"] = wire.connectivity
@@ -138,7 +164,7 @@ def _synapse(wire: Connection) -> dict[str, Any]:
 def _relayed(network: Network, part: Population) -> Connection | None:
     """The only input of a relay, if `spike_driver` would have made it."""
     inputs = [wire for wire in network.connections if wire.target == part.name]
-    if len(inputs) != 1 or isinstance(part.model, LIF):
+    if len(inputs) != 1 or not isinstance(part.model, Relay):
         return None
     wire = inputs[0]
     plain = isinstance(wire.synapse, Event) and isinstance(wire.weight, float) and wire.weight == 1

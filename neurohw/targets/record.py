@@ -47,13 +47,34 @@ class Number:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Functions:
+    """What a neuron's step can compute.
+
+    Attributes
+    ----------
+    functions : str
+        ``linear``: a weighted sum of its states; ``products``: also products of states;
+        ``all``: also division, exponentials and the like.
+    bits : int
+        Of a word on fixed-point targets with ``products``: every intermediate result, and every
+        state but the membrane and the synapses. A product is exact in twice as many bits.
+    rounding : str
+        How a result that is too long is shifted back into a word.
+    """
+
+    functions: Literal["linear", "products", "all"] = "linear"
+    bits: int = 24
+    rounding: Literal["floor", "toward_zero", "half_even", "half_away"] = "half_away"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Current:
     """The synaptic current ``u``; used before its next decay (``v`` sees the new ``u``).
 
     Attributes
     ----------
     overflow : str
-        ``wrap``: two's complement in ``bits``. ``wrap_once``: in 32-bit arithmetic, values above
+        ``wrap``: two's complement in ``bits``; ``saturate``: the nearer end. ``wrap_once``: in 32-bit arithmetic, values above
         2**(bits-1) have 2**bits subtracted, values at or below -2**(bits-1) have it added, once.
     input_bits, input_overflow
         Width of the sum of weights of one step, before it is aligned.
@@ -68,7 +89,7 @@ class Current:
     """
 
     bits: int = 24
-    overflow: Literal["wrap", "wrap_once"] = "wrap"
+    overflow: Literal["wrap", "saturate", "wrap_once"] = "wrap"
     input_bits: int = 32
     input_overflow: Literal["wrap", "saturate"] = "wrap"
     align: int = 6
@@ -81,6 +102,8 @@ class Current:
 @dataclass(frozen=True, kw_only=True)
 class Voltage:
     """The membrane variable ``v``: clipped to +-(2**(bits-1) - 1) on fixed-point targets.
+
+    On those with ``products`` it saturates at the ends of its word, as every state does.
 
     ``drive_bits``: current plus bias plus noise wraps (two's complement) in so many bits before
     it is added to the decayed ``v``; ``sum_bits``: the sums wrap in so many bits. 64: no limit.
@@ -178,6 +201,7 @@ class Target:
     sources: tuple[str, ...]
     checked_against: tuple[str, ...]
     number: Number
+    neuron: Functions = field(default_factory=Functions)
     methods: tuple[str, ...] = ("euler", "exponential")
     current: Current = field(default_factory=Current)
     voltage: Voltage = field(default_factory=Voltage)

@@ -24,6 +24,7 @@ from neurohw.testing.directed import directed_cases
 from neurohw.testing.drift import CAP, NearTie, drift
 from neurohw.testing.floats import LIMITS
 from neurohw.testing.leaky import float_programs
+from neurohw.testing.models import model_programs
 from neurohw.testing.strategies import programs
 
 __all__ = [
@@ -42,9 +43,13 @@ FAMILIES: dict[str, Callable[[], st.SearchStrategy[Case]]] = {
     "programs with floats": lambda: programs(floats=True),
     "chip programs": chip_programs,
     "float programs": float_programs,
+    "neuron models": model_programs,
 }
 # Of N programs asked for: a backend that compiles takes seconds for each new structure.
-SHARES = {"programs": 2, "programs with traps": 8, "programs with floats": 4, "float programs": 4}
+SHARES = {
+    "programs": 2, "programs with traps": 8, "programs with floats": 4, "float programs": 4,
+    "neuron models": 4,
+}  # fmt: skip
 _QUIET: dict[str, Any] = {
     "deadline": None, "derandomize": True, "database": None,
     "suppress_health_check": tuple(HealthCheck),

@@ -202,9 +202,6 @@ LIMIT = "allowed: two of C, g_L, tau and R, but not just g_L and R"
          " got 'pink'; allowed: white | per_step"),
         (lambda: MultiplicativeNoise(sigma=-1), "MultiplicativeNoise.sigma: out of range;"
          " got -1 S*s**0.5; allowed: at least 0 S*s**0.5"),
-        (lambda: Mismatch(parameter="c", cv=0),
-         "Mismatch.parameter: unknown value; got 'c'; allowed:"
-         " C | g_L | tau | V_th | V_reset | I_bias | t_ref"),
         (lambda: Mismatch(parameter="C", cv=0.6),
          "Mismatch.cv: too wide for a normal spread; got 0.6;"
          " allowed: < 0.5; use distribution='lognormal'"),

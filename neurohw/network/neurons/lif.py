@@ -1,24 +1,25 @@
-"""Neuron models: leaky integrate-and-fire on a capacitor, and a relay of events."""
+"""The leaky integrate-and-fire neuron: an RC circuit with a threshold."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import field
 from typing import Any, Literal
 
 import numpy as np
 
-from neurohw.network.common import Ask, Origin, Part, frozen
+from neurohw.network.common import Ask, Origin, frozen
+from neurohw.network.model import Neuron, above, parameter
 from neurohw.network.units import Quantity, Shown, Value, brief, format_si
 
-__all__ = ["LIF", "Neuron", "Relay"]
+__all__ = ["LIF"]
 
 Reset = Literal["to", "subtract", "none"]
 _MEMBRANE = {"C": "F", "g_L": "S", "tau": "s", "R": "ohm"}
 _TOLERANCE = 1e-6
 
 
-@dataclass(frozen=True, eq=False, init=False)
-class LIF(Part):
+class LIF(Neuron):
     """Leaky integrate-and-fire neurons on a capacitor.
 
     ``C dV/dt = -g_L (V - E_L) + I_bias + I_synapses + I_noise``; a neuron whose V exceeds V_th
@@ -69,22 +70,18 @@ class LIF(Part):
         A value is out of range, or the membrane is under- or inconsistently determined.
     """
 
-    size: int
-    C: Value
-    g_L: Value
-    tau: Value
-    R: Value
-    E_L: Value
-    V_th: Value
-    V_reset: Value
-    V_init: Value
-    t_ref: Value
-    t_ref_sigma: Value
-    I_bias: Value
+    E_L: Value = parameter("V", 0.0)
+    V_th: Value = parameter("V")
+    V_reset: Value = parameter("V", "E_L")
+    V_init: Value = parameter("V", "E_L")
+    C: Value = parameter("F", None, above=0)
+    g_L: Value = parameter("S", None, least=0)
+    tau: Value = parameter("s", None, above=0)
+    R: Value = parameter("ohm", None, above=0)
     reset: Reset
-    origin: Origin = field(compare=False, repr=False)
     given: tuple[str, ...] = field(compare=False, repr=False)
     """Which of C, g_L, tau and R the user wrote; the others follow from them."""
+    states = {"V": "V"}
 
     def __init__(
         self,
@@ -123,43 +120,38 @@ class LIF(Part):
             reset=ask.choice("reset", reset, ("to", "subtract", "none")),
         )
         if self.reset != "none":
-            _above(ask, self.V_th, self.V_reset)
+            above(ask, "V_th", self.V_th, self.V_reset, "V_reset")
 
     def arguments(self) -> dict[str, Any]:
         """Constructor keywords, SI values, that build an equal object."""
         skip = {"given", *(set(_MEMBRANE) - set(self.given))}
         return {k: v for k, v in super().arguments().items() if k not in skip}
 
+    @staticmethod
+    def derivatives(x: Any, p: Any) -> Mapping[str, Any]:
+        return {"V": (p.g_L * (p.E_L - x.V) + x.I) / p.C}
 
-@dataclass(frozen=True, eq=False, init=False)
-class Relay(Part):
-    """Repeaters: each emits one spike whenever at least one input event arrives.
+    @staticmethod
+    def after_spike(x: Any, p: Any) -> Mapping[str, Any]:
+        if p.reset == "none":
+            return {}
+        return {"V": p.V_reset if p.reset == "to" else x.V - (p.V_th - p.V_reset)}
 
-    A relay has no dynamics and no threshold; it is what drives a line on a chip (a "spike
-    driver"). Its inputs are :class:`~neurohw.network.synapses.Event` connections.
+    @classmethod
+    def spread(cls, p: dict[str, Any], parameter: str, factor: Any) -> dict[str, Any]:
+        """As for any model; C and g_L change tau, while tau leaves C and changes g_L."""
+        p = super().spread(p, parameter, factor)
+        with np.errstate(divide="ignore"):
+            if parameter in ("C", "g_L"):
+                p["tau"] = np.divide(p["C"], p["g_L"])
+            elif parameter == "tau":
+                p["g_L"] = np.divide(p["C"], p["tau"])
+        return p
 
-    Parameters
-    ----------
-    size : int
-        Number of repeaters, at least 1.
-    origin : Origin, optional
-        Where the object was made; found by itself.
-
-    Raises
-    ------
-    NetworkError
-        `size` is not a positive integer.
-    """
-
-    size: int
-    origin: Origin = field(compare=False, repr=False)
-
-    def __init__(self, size: int = 1, *, origin: Origin | None = None) -> None:
-        ask = self._ask(origin)
-        self._set(size=ask.count("size", size, least=1))
-
-
-Neuron = LIF | Relay
+    @classmethod
+    def spreadable(cls) -> tuple[str, ...]:
+        """Without R, which follows from the others."""
+        return ("C", "g_L", "tau", "V_th", "V_reset", "I_bias", "t_ref")
 
 
 def _membrane(ask: Ask, size: int, written: dict[str, Quantity | None]) -> dict[str, Value]:
@@ -215,17 +207,3 @@ def _membrane(ask: Ask, size: int, written: dict[str, Quantity | None]) -> dict[
 
 def _value(array: Any) -> Value:
     return frozen(array) if np.ndim(array) else float(array)
-
-
-def _above(ask: Ask, high: Value, low: Value) -> None:
-    fine = np.atleast_1d(np.greater(high, low))
-    if not fine.all():
-        index = int(np.argmin(fine))
-        one, other = (float(np.broadcast_to(x, fine.shape)[index]) for x in (high, low))
-        ask.error(
-            "V_th",
-            "must be above V_reset" + (f" at index {index}" if fine.size > 1 else ""),
-            got=Shown(format_si(one, "V")),
-            allowed=f"greater than V_reset = {format_si(other, 'V')}",
-            fix="V_reset defaults to E_L, which defaults to 0 V" if other == 0 else "",
-        )

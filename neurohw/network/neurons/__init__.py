@@ -1,0 +1,18 @@
+"""Neuron models, one file each; ``docs/extending.md`` shows how to add one."""
+
+from neurohw.network.neurons.adex import AdEx
+from neurohw.network.neurons.hodgkin_huxley import HodgkinHuxley
+from neurohw.network.neurons.integrator import IF
+from neurohw.network.neurons.lif import LIF
+from neurohw.network.neurons.relay import Relay
+
+__all__ = ["IF", "LIF", "MODELS", "AdEx", "HodgkinHuxley", "Relay"]
+
+MODELS = {
+    "lif": LIF,
+    "if": IF,
+    "hodgkin_huxley": HodgkinHuxley,
+    "adex": AdEx,
+    "relay": Relay,
+}
+"""Name in TOML -> class."""
