@@ -279,3 +279,38 @@ def watch_all(taps, limits, ledger, first, last, t):
     """Update rows of the ledger; rows of ``limits`` are (tap, lowest, highest)."""
     for m in range(first, last):
         watch(taps[limits[m, 0]], limits[m, 1], limits[m, 2], ledger[m], t)
+
+
+# moments -----------------------------------------------------------------------------------------
+
+
+@jit
+def moments(x, mean, m2, first, last):
+    """Mean and sum of squared deviations over trials of samples ``first..last - 1``.
+
+    ``x`` is ``[samples, trials, size]``. Trials are taken in groups of 64, two passes each, and the
+    groups merged (Chan, Golub and LeVeque 1979): one pass over memory, and an error that grows with
+    the number of groups and not of trials.
+    """
+    trials, size = x.shape[1], x.shape[2]
+    total, square = np.empty(size), np.empty(size)
+    for s in range(first, last):
+        mean[s], m2[s] = 0.0, 0.0
+        for start in range(0, trials, 64):
+            group = x[s, start : min(start + 64, trials)]
+            n = np.float64(len(group))
+            total[:], square[:] = 0.0, 0.0
+            for row in group:
+                for e in range(size):
+                    total[e] += row[e]
+            for e in range(size):
+                total[e] /= n
+            for row in group:
+                for e in range(size):
+                    d = row[e] - total[e]
+                    square[e] += d * d
+            share = n / (start + n)
+            for e in range(size):
+                d = total[e] - mean[s, e]
+                mean[s, e] += d * share
+                m2[s, e] += square[e] + d * d * (start * share)

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from itertools import pairwise
 from typing import Any
 
 import numba
@@ -26,6 +27,7 @@ from neurohw.program import (
     verify,
 )
 from neurohw_native.codegen import generate
+from neurohw_native.kernels import moments
 from neurohw_native.load import load
 from neurohw_native.plan import Kernel, components, plan_population
 from neurohw_native.tables import Call, Tables
@@ -107,7 +109,7 @@ class NativeRun:
             _collect(kernel, call, results, steps, out)
             for j, trace in call.traces.items():
                 if p.probes[j].reduce:
-                    out.moments[p.probes[j].key] = Moments.of(trace)
+                    out.moments[p.probes[j].key] = _moments(trace)
                 else:
                     out.traces[p.probes[j].key] = trace
         return out
@@ -156,6 +158,18 @@ class NativeRun:
             if stop.is_set():
                 break
         return share, parts, ledger
+
+
+def _moments(trace: Array) -> Moments:
+    """``Moments.of``, on all threads."""
+    samples, trials, size = trace.shape
+    if trace.dtype.kind != "f":
+        trace = trace.astype(np.float64)
+    mean, m2 = np.empty((samples, size)), np.empty((samples, size))
+    cuts = np.linspace(0, samples, numba.get_num_threads() + 1).astype(int)
+    with ThreadPoolExecutor(len(cuts) - 1) as pool:
+        list(pool.map(lambda ab: moments(trace, mean, m2, *ab), pairwise(cuts)))
+    return Moments(trials, mean, m2)
 
 
 Share = tuple[int, int, int, int]
