@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         Event,
         Exponential,
         HodgkinHuxley,
+        Izhikevich,
         Mismatch,
         MultiplicativeNoise,
         Network,
@@ -76,7 +77,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "network": """CSR IF LIF AdditiveNoise AdEx Conductance Delta Event Exponential HodgkinHuxley
-        Mismatch MultiplicativeNoise Network Neuron Piecewise
+        Izhikevich Mismatch MultiplicativeNoise Network Neuron Piecewise
         Poisson Ramp Regular Relay RunSpec Sine SpikeArray SpikeTimes Step dumps fixed_in_degree
         fixed_total_number load loads pairwise_bernoulli parameter to_si""",
     "targets": "Target load_target target_names",
@@ -108,6 +109,7 @@ __all__ = [
     "Exponential",
     "FormatError",
     "HodgkinHuxley",
+    "Izhikevich",
     "Lowered",
     "LoweringError",
     "LoweringReport",

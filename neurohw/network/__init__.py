@@ -8,7 +8,7 @@ from neurohw.network.connectivity import fixed_in_degree, fixed_total_number, pa
 from neurohw.network.drivers import Poisson, Regular, SpikeArray, SpikeTimes
 from neurohw.network.model import Neuron, parameter
 from neurohw.network.network import Network
-from neurohw.network.neurons import IF, LIF, AdEx, HodgkinHuxley, Relay
+from neurohw.network.neurons import IF, LIF, AdEx, HodgkinHuxley, Izhikevich, Relay
 from neurohw.network.noise import AdditiveNoise, Mismatch, MultiplicativeNoise
 from neurohw.network.parts import Connection, Driver, Population, Probe
 from neurohw.network.runspec import RunSpec
@@ -30,6 +30,7 @@ __all__ = [
     "Event",
     "Exponential",
     "HodgkinHuxley",
+    "Izhikevich",
     "Mismatch",
     "MultiplicativeNoise",
     "Network",

@@ -18,6 +18,7 @@ from neurohw.network import (
     Delta,
     Exponential,
     HodgkinHuxley,
+    Izhikevich,
     MultiplicativeNoise,
     Network,
     Neuron,
@@ -43,6 +44,10 @@ MODELS: Mapping[str, Callable[[int, Any], Neuron]] = {
     "adex": lambda size, current: AdEx(
         size=size, C="200 pF", g_L="10 nS", E_L="-70 mV", V_T="-50 mV", V_reset="-58 mV",
         tau_w="30 ms", a="2 nS", b="60 pA", t_ref="1 ms", I_bias=current,
+    ),
+    "izhikevich": lambda size, current: Izhikevich(
+        size=size, C="100 pF", k="0.7 nS/mV", V_r="-60 mV", V_t="-40 mV", V_peak="35 mV",
+        V_reset="-50 mV", a="30 Hz", b="-2 nS", d="100 pA", I_bias=current,
     ),
 }  # fmt: skip
 """Model by its name in TOML -> neurons of (size, constant current in A)."""
