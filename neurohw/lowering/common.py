@@ -11,8 +11,7 @@ from neurohw.program import Builder, Int, Value
 from neurohw.program.philox import NORMAL_FRACTION_BITS
 from neurohw.targets import Target
 
-from .report import Log
-from .sources import worst
+from .report import Log, worst
 
 __all__ = ["Counter", "Period", "decayed", "not_blocked", "refractory_period"]
 

@@ -14,7 +14,7 @@ from .chip import ChipInput, ChipLIF, ChipNoise, chip_population
 from .common import refractory_period
 from .floating import realised_tau, weight_gain
 from .neuron import Membrane, current_decay
-from .report import Log, Row, WeightErrors
+from .report import Log, Row, WeightErrors, worst
 from .scale import (
     NOISE_EXPONENT_MAX,
     Mantissas,
@@ -23,7 +23,6 @@ from .scale import (
     decay_field,
     weight_field,
 )
-from .sources import worst
 from .wires import Wire
 
 __all__ = ["lower_fixed", "report_weights"]

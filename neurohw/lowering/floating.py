@@ -12,8 +12,7 @@ from neurohw.targets import Target
 
 from .common import Counter, not_blocked, refractory_period
 from .neuron import Membrane, current_decay
-from .report import Log, Row, WeightErrors
-from .sources import worst
+from .report import Log, Row, WeightErrors, worst
 from .waveforms import waveform_sum
 from .wires import Wire
 

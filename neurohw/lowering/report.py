@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Log", "LoweringReport", "Row", "WeightErrors"]
+__all__ = ["Log", "LoweringReport", "Row", "WeightErrors", "worst"]
 
 
 @dataclass(frozen=True)
@@ -104,3 +104,13 @@ class LoweringReport:
         for plain, row in zip(out["rows"], self.rows, strict=True):
             plain["error"] = row.error if row.error != float("inf") else None
         return out
+
+
+def worst(where: str, asked: object, realised: object, unit: str, note: str = "") -> Row:
+    """The row of an array: of the element with the largest error."""
+    a, r = np.broadcast_arrays(np.asarray(asked, np.float64), np.asarray(realised, np.float64))
+    a, r = a.ravel(), r.ravel()
+    i = int(np.argmax(np.abs(a - r)))
+    if a.size > 1:
+        note = f"{note}; worst of {a.size}".lstrip("; ")
+    return Row(where, float(a[i]), float(r[i]), unit, note)

@@ -9,9 +9,10 @@ from neurohw.network import Poisson, Regular, SpikeArray, SpikeTimes, Waveform
 from neurohw.network.drivers import DriverModel
 from neurohw.program import BOOL, F64, Builder, Int, Population, Value
 
-from .report import Log, Row
+from .report import Log, worst
+from .waveforms import Clock, waveform_value
 
-__all__ = ["lower_driver", "lower_relay", "worst"]
+__all__ = ["lower_driver", "lower_relay"]
 
 _COUNT, _CHANCE = Int(32), Int(34)
 SILENT = 2**31 - 1
@@ -57,7 +58,6 @@ def _chance(b: Builder, driver: Poisson, dt: float, log: Log) -> Value:
     log.rows.append(worst(f"{b.name}.rate", high, bound / 2.0**32 / dt, "Hz", note))
     if not moving:
         return b.value_or_param("chance", _CHANCE, bound)
-    from .waveforms import Clock, waveform_value  # which writes its rows with `worst`
 
     now = waveform_value(b, Clock(b), rate, "rate", F64, dt, dt * 2**32, log)
     if low < 0:  # no word is below a negative chance
@@ -94,12 +94,3 @@ def lower_relay(name: str, size: int) -> Population:
     b = Builder(name, size)
     b.spike(b.compare("gt", b.port("in", _COUNT, "saturate"), b.const(0, _COUNT)))
     return b.build()
-
-
-def worst(where: str, asked: object, realised: object, unit: str, note: str = "") -> Row:
-    a, r = np.broadcast_arrays(np.asarray(asked, np.float64), np.asarray(realised, np.float64))
-    a, r = a.ravel(), r.ravel()
-    i = int(np.argmax(np.abs(a - r)))
-    if a.size > 1:
-        note = f"{note}; worst of {a.size}".lstrip("; ")
-    return Row(where, float(a[i]), float(r[i]), unit, note)

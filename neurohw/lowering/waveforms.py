@@ -28,8 +28,7 @@ from neurohw.network import Piecewise, Ramp, Sine, Step, Waveform
 from neurohw.program import F64, Builder, DType, Int, Value
 from neurohw.targets import Target
 
-from .report import Log
-from .sources import worst
+from .report import Log, worst
 
 __all__ = ["Clock", "no_waveforms", "waveform_sum", "waveform_value"]
 

@@ -126,9 +126,17 @@ def test_every_model_survives_toml(kind: str) -> None:
         "if": IF(C="1 nF", V_th="10 mV", t_ref="1 ms"),
         "hodgkin_huxley": HodgkinHuxley(size=2, V_init="-70 mV"),
         "adex": adex(b="60 pA", I_bias="0.5 nA"),
-        "izhikevich": Izhikevich(C="100 pF", k="0.7 nS/mV", V_r="-60 mV", V_t="-40 mV",
-                                 V_peak="35 mV", V_reset="-50 mV", a="30 Hz", b="-2 nS",
-                                 d="100 pA"),
+        "izhikevich": Izhikevich(
+            C="100 pF",
+            k="0.7 nS/mV",
+            V_r="-60 mV",
+            V_t="-40 mV",
+            V_peak="35 mV",
+            V_reset="-50 mV",
+            a="30 Hz",
+            b="-2 nS",
+            d="100 pA",
+        ),
     }
     net = Network("n")
     net.driver("d", Poisson(rate="5 Hz"))
