@@ -26,7 +26,7 @@ from neurohw.network.choices import Choices, Ints
 from neurohw.network.common import Ask, here
 from neurohw.network.noise import MIN_FACTOR
 from neurohw.network.synapses import CSR
-from neurohw.network.units import FloatArray, Quantity, Shown, brief, to_si
+from neurohw.network.units import FloatArray, Quantity, Shown, Value, brief, to_si
 
 __all__ = ["fixed_in_degree", "fixed_total_number", "pairwise_bernoulli"]
 
@@ -53,9 +53,9 @@ def fixed_in_degree(
         Sizes of the two populations, at least 1 and below 2**31.
     k : int
         Synapses per target, at least 0; at most the number of sources if `unique`.
-    weight : float or array
-        Weight in the SI unit of the synapse, a bare number; an array is broadcast against
-        ``[target, source]``: ``(n_source,)``, ``(n_target, 1)``, or the whole matrix.
+    weight : Quantity
+        Weight in V, A or S, or a bare number in the SI unit of the synapse; an array is broadcast
+        against ``[target, source]``: ``(n_source,)``, ``(n_target, 1)``, or the whole matrix.
     seed : int
         0 to 2**64 - 1.
     self_connections : bool
@@ -81,7 +81,7 @@ def fixed_in_degree(
     NetworkError
         An argument is out of range, or more synapses are wanted than there are pairs.
     UnitError
-        `weight` is not a plain finite number.
+        `weight` is not finite, or has another unit.
     """
     draw = _Draw("fixed_in_degree", n_target, n_source, seed, self_connections)
     k = draw.count("k", k, draw.per_target, unique)
@@ -235,15 +235,10 @@ class _Draw:
 
     def weights(
         self, indptr: Ints, indices: Ints, weight: Any, cv: Any, distribution: str
-    ) -> FloatArray:
-        """The weight of each synapse, in order."""
-        ask, where = self.ask, f"{self.ask.owner}.weight"
-        try:
-            number = to_si(weight, "", where=where, origin=ask.origin.place)
-        except UnitError:
-            allowed = "bare SI numbers: V, A or S, as the synapse has them"
-            ask.error("weight", "not plain numbers", got=Shown(brief(weight)), allowed=allowed,
-                      fix="to_si converts", kind=UnitError)  # fmt: skip
+    ) -> tuple[FloatArray, str]:
+        """The weight of each synapse, in order, and their unit."""
+        ask = self.ask
+        number, unit = _weight(ask, weight)
         ask.choice("distribution", distribution, ("normal", "lognormal"))
         cv = ask.one("cv", cv, "", least=0)
         if distribution == "normal" and cv >= 0.5:
@@ -257,19 +252,19 @@ class _Draw:
             rows = np.repeat(np.arange(self.shape[0]), np.diff(indptr))
             data = np.broadcast_to(number, self.shape)[rows, indices]
         if cv == 0:
-            return data
+            return data, unit
         normal = np.random.Generator(np.random.Philox(key=self.seed | 1 << 64))
         z = normal.standard_normal(indices.size)
         if distribution == "normal":
-            return data * np.maximum(1 + cv * z, MIN_FACTOR)
+            return data * np.maximum(1 + cv * z, MIN_FACTOR), unit
         s = np.sqrt(np.log1p(cv**2))
-        return data * np.exp(s * z - s**2 / 2)
+        return data * np.exp(s * z - s**2 / 2), unit
 
     def matrix(
         self, indptr: Ints, indices: Ints, weight: Any, cv: Any, distribution: str, *, merge: bool
     ) -> CSR:
         """The matrix with its weights; entries that occur twice become one where `merge`."""
-        data = self.weights(indptr, indices, weight, cv, distribution)
+        data, unit = self.weights(indptr, indices, weight, cv, distribution)
         if merge and indices.size:
             rows = np.repeat(np.arange(self.shape[0]), np.diff(indptr))
             new = np.ones(indices.size, bool)
@@ -280,4 +275,16 @@ class _Draw:
             indptr = np.concatenate(([0], ends)).astype(np.int64)
         for array in (indptr, indices, data):
             array.flags.writeable = False
-        return CSR(self.shape, indptr, indices, data)
+        return CSR(self.shape, indptr, indices, data, unit)
+
+
+def _weight(ask: Ask, weight: Any) -> tuple[Value, str]:
+    """A weight in SI, and its unit: that of any synapse, or "" for bare numbers."""
+    for unit in ("", "V", "A", "S"):
+        try:
+            return to_si(weight, unit, where=f"{ask.owner}.weight", origin=ask.origin.place), unit
+        except UnitError:
+            pass
+    ask.error("weight", "not a weight", got=Shown(brief(weight)), kind=UnitError,
+              allowed="a finite quantity in V, A or S, such as '0.1 mV', or a bare SI number",
+              )  # fmt: skip

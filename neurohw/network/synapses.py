@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from neurohw.errors import UnitError
 from neurohw.network.common import Ask, Origin, Part, frozen, same
-from neurohw.network.units import FloatArray, Quantity, Shown, Value, format_si, to_si
+from neurohw.network.units import FloatArray, Quantity, Scaled, Shown, Value, format_si, to_si
 
 __all__ = ["CSR", "Conductance", "Delta", "Event", "Exponential", "SynapseModel", "Weight"]
 
@@ -30,12 +30,15 @@ class CSR:
         Source of each entry; ascending within a row, none twice.
     data : float64 array of shape (nnz,)
         Values in SI. All arrays are read-only.
+    unit : str
+        SI unit of the values, if they have come with one: a synapse of another unit refuses them.
     """
 
     shape: tuple[int, int]
     indptr: NDArray[np.int64]
     indices: NDArray[np.int64]
     data: FloatArray
+    unit: str = ""
 
     @property
     def rows(self) -> NDArray[np.int64]:
@@ -91,9 +94,9 @@ def read_csr(ask: Ask, key: str, value: Any, unit: str) -> CSR:
         A value is not finite or has the wrong unit.
     """
     if isinstance(value, CSR):
+        values = Scaled(value.data, value.unit) if value.unit else value.data
         value = {
-            "rows": value.rows, "columns": value.indices, "values": value.data,
-            "shape": value.shape,
+            "rows": value.rows, "columns": value.indices, "values": values, "shape": value.shape,
         }  # fmt: skip
     elif hasattr(value, "tocsr"):
         summed = value.tocsr(copy=True)
@@ -109,7 +112,8 @@ def read_csr(ask: Ask, key: str, value: Any, unit: str) -> CSR:
     rows, columns = (ask.integers(key, value[k]) for k in names[:2])
     shape = tuple(ask.integers(key, value["shape"]).tolist())
     where, place = f"{ask.owner}.{key}", ask.origin.at(key)
-    raw = np.asarray(value["values"])
+    given = value["values"]
+    raw = np.asarray(given.magnitude if isinstance(given, Scaled) else given)
     if raw.dtype.kind == "f" and raw.shape == rows.shape == columns.shape:
         for bad in np.flatnonzero(~np.isfinite(raw))[:1]:
             at = (int(rows[bad]), int(columns[bad]))
@@ -121,8 +125,10 @@ def read_csr(ask: Ask, key: str, value: Any, unit: str) -> CSR:
     for name, index, bound in (("row", rows, shape[0]), ("column", columns, shape[1])):
         if index.size and index.max() >= bound:
             ask.error(key, f"{name} outside the matrix", got=int(index.max()), allowed=f"< {bound}")
-    order = np.lexsort((columns, rows))
-    rows, columns, values = rows[order], columns[order], values[order]
+    sorted_already = (np.diff(rows) > 0) | ((np.diff(rows) == 0) & (np.diff(columns) > 0))
+    if not sorted_already.all():
+        order = np.lexsort((columns, rows))
+        rows, columns, values = rows[order], columns[order], values[order]
     twice = (np.diff(rows) == 0) & (np.diff(columns) == 0)
     if twice.any():
         k = int(np.argmax(twice))

@@ -233,9 +233,9 @@ def test_spread_of_weights(distribution: str, cv: float) -> None:
 @pytest.mark.parametrize(
     ("options", "kind", "text"),
     [
-        ({"weight": "1 mV"}, UnitError, "weight: not plain numbers; got '1 mV'; allowed: bare SI "
-         "numbers: V, A or S, as the synapse has them; to_si converts"),
-        ({"weight": math.nan}, UnitError, "weight: not plain numbers; got nan"),
+        ({"weight": "1 ms"}, UnitError, "weight: not a weight; got '1 ms'; allowed: a finite "
+         "quantity in V, A or S, such as '0.1 mV', or a bare SI number"),
+        ({"weight": math.nan}, UnitError, "weight: not a weight; got nan"),
         ({"cv": 0.5}, NetworkError, "cv: too wide for a normal spread; got 0.5; allowed: < 0.5; "
          "use distribution='lognormal'"),
         ({"cv": -0.1}, NetworkError, "cv: out of range"),
@@ -303,3 +303,11 @@ def test_in_a_network() -> None:
     net.connect("n", "n", Exponential(weight=nh.pairwise_bernoulli(
         20, 20, 0.1, weight=1e-10, seed=2, self_connections=False), tau="5 ms"))  # fmt: skip
     assert nh.loads(nh.dumps(net))[0] == net
+
+
+def test_a_weight_with_a_unit_fits_only_its_synapse() -> None:
+    with_unit = fixed_in_degree(4, 4, 2, weight="0.1 mV", seed=1)
+    bare = fixed_in_degree(4, 4, 2, weight=0.1e-3, seed=1)
+    assert with_unit.unit == "V" and Delta(weight=with_unit) == Delta(weight=bare)
+    with pytest.raises(UnitError, match=r"Exponential\.weight: wrong unit; .*V.*; allowed: .*A"):
+        Exponential(weight=with_unit, tau="1 ms")

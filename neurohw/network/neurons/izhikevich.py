@@ -62,3 +62,10 @@ class Izhikevich(Neuron):
     @staticmethod
     def initial(p: Any) -> Mapping[str, Any]:
         return {"V": p.V_init, "w": p.w_init}
+
+    @staticmethod
+    def span(p: Any) -> Mapping[str, tuple[Any, Any]]:
+        """The recovery current at 500 spikes per second, and the swing of V from rest to peak."""
+        spikes = abs(p.d) * (1 + 500.0 / p.a)
+        most = spikes + abs(p.w_init) + 2 * abs(p.b * (p.V_peak - p.V_r))
+        return {"w": (-most, most)}
