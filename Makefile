@@ -68,6 +68,6 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PY) -m pip --version >/dev/null 2>&1 || "$$python" -m venv --clear $(VENV)
 	@rm -f $@
 	$(PIP) install --quiet -c constraints.txt torch==2.13.0
-	$(PIP) install --quiet -c constraints.txt -e ".[torch,lava,test,dev]"
+	$(PIP) install --quiet -c constraints.txt -e ".[torch,lava,neo,test,dev]"
 	$(PIP) install --quiet --no-deps --ignore-requires-python lava-nc==0.10.0
 	@touch $@

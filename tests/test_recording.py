@@ -95,7 +95,7 @@ def test_moments_are_those_of_the_trace(recording):
     part = v[3::4]
     assert m.attrs["count"] == 2 and np.array_equal(m.time, part.time)
     np.testing.assert_allclose(m["mean"], part.mean("trial"), rtol=1e-6)
-    np.testing.assert_allclose(m["std"], part.std("trial"), rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(m["std"], part.std("trial", ddof=1), rtol=1e-6, atol=1e-9)
 
 
 def test_the_file_is_what_xarray_reads(recording, tmp_path):

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from neurohw.errors import ProgramError
 from neurohw.program import Events, Float, Probe, Probes, Program, sample_steps
 
 if TYPE_CHECKING:
+    import neo
     import xarray
 
 __all__ = ["LedgerEntry", "Recording", "headroom"]
@@ -183,12 +184,12 @@ class Recording:
         )
 
     def moments(self, population: str, variable: str = "v") -> xarray.Dataset:
-        """Mean and standard deviation over the trials, physical; attribute ``count``."""
+        """Mean and standard deviation (of N - 1) over the trials, physical; attribute ``count``."""
         import xarray
 
         p = self._probe(population, variable, "moments")
         m, dims = self.probes.moments[p.key], ("time", "neuron")
-        std = np.sqrt(m.m2 / max(m.count, 1)) * abs(p.scale)
+        std = np.sqrt(m.m2 / max(m.count - 1, 1)) * abs(p.scale)
         unit = {"units": p.unit}
         return xarray.Dataset(
             {"mean": (dims, m.mean * p.scale + p.shift, unit), "std": (dims, std, unit)},
@@ -211,6 +212,17 @@ class Recording:
         from neurohw.recording.netcdf import dataset
 
         return dataset(self)
+
+    def to_neo(self, *, trials: Iterable[int] | None = None) -> neo.Block:
+        """As a `neo` Block, one Segment per trial (default: all): SpikeTrains and AnalogSignals.
+
+        Times are in s and absolute, as in `spikes`; traces in their units. Each object says where
+        it comes from in its annotations: population, neuron, trial, backend, target, seed (text
+        from 2**63 on) and latency (s). Moments and the ledger have no place there.
+        """
+        from neurohw.recording.neo import block
+
+        return block(self, trials=trials)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a NetCDF-4 file; a reader never sees half of one."""
