@@ -7,6 +7,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from neurohw.cli.commands import compare, run
+from neurohw.cli.figures import figures
 from neurohw.cli.front import Front
 from neurohw.cli.inspect import backends, show, targets
 
@@ -44,7 +45,7 @@ def _root(
     """
 
 
-for _command in (run, compare, show, backends, targets):
+for _command in (run, compare, show, backends, targets, figures):
     app.command()(_command)
 
 

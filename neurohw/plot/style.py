@@ -35,11 +35,18 @@ def plain_axes(ax: Axes) -> None:
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str], *, dpi: int = 120) -> None:
-    """Write an image (type by the path's suffix); a reader never sees half of one."""
+    """Write an image (type by the path's suffix); a reader never sees half of one.
+
+    The same figure gives the same bytes: no date, and no random names inside an SVG.
+    """
+    from matplotlib import rc_context
+
     target = Path(path)
     temporary = target.with_name(f".{target.stem}.{uuid.uuid4().hex}{target.suffix}")
+    date = {".svg": "Date", ".pdf": "CreationDate"}.get(target.suffix.lower())
     try:
-        figure.savefig(temporary, dpi=dpi)
+        with rc_context({"svg.hashsalt": "neurohw"}):
+            figure.savefig(temporary, dpi=dpi, metadata={date: None} if date else None)
         os.replace(temporary, target)
     except BaseException:
         temporary.unlink(missing_ok=True)
