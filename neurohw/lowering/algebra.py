@@ -217,7 +217,8 @@ def _op(op: str, *raw: Any) -> Expr:
     if all(isinstance(a, Const) for a in args):
         with np.errstate(all="ignore"):
             data = np.asarray(_FUNCTIONS[op](*(a.data for a in args)))  # type: ignore[attr-defined]
-        text = _written(op, *map(show, args))
+        told = any(a.text for a in args)  # type: ignore[attr-defined]
+        text = _written(op, *map(show, args)) if told else ""
         return Const(data, text if len(text) <= _LONGEST else "")
     a, b = args[0], args[-1]
     if op == "add":
@@ -245,7 +246,7 @@ def _op(op: str, *raw: Any) -> Expr:
         if _is(a, 0):
             return Const(np.float64(0))
         if isinstance(b, Const):  # one multiplication instead of a division
-            return _op("mul", a, Const(1 / b.data, _written("div", "1", show(b))))
+            return _op("mul", a, Const(1 / b.data, b.text and _written("div", "1", b.text)))
     elif op == "select" and isinstance(a, Const) and a.data.ndim == 0:
         return args[1] if a.data else args[2]
     return Op(op, args)

@@ -143,7 +143,7 @@ class _Step:
         else:
             exact = b.name_value(b.add(kept, arrived, Int(40)), "u_exact")
             self._watch("u_exact", -half, half - 1, "u")
-            u = b.cast(exact, state, overflow="wrap")
+            u = b.cast(exact, state, overflow=rule.overflow)
         b.write("u", u, name="u")
         return u
 

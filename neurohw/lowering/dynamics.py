@@ -31,7 +31,7 @@ from neurohw.program import Builder, Edge, Float, Population, Value
 from neurohw.program.philox import NORMAL_FRACTION_BITS
 from neurohw.targets import Target
 
-from .algebra import Const, Expr, constant, leaf, named, slope
+from .algebra import Const, Expr, Leaf, constant, leaf, named, slope
 from .common import Counter, not_blocked, refractory_period
 from .emitter import Emitter
 from .floating import connect_float, realised_tau
@@ -112,7 +112,7 @@ class ModelStep:
         self._ports: dict[tuple[float | None, float | None, str], str] = {}
         self._currents: list[Expr] = []
 
-    def begin(self, state: str, start: Any) -> Expr:
+    def begin(self, state: str, start: Any) -> Leaf:
         """A state of the model, as it was before the step."""
         return leaf(state, self.b.state(node_of(state), self.real, start))
 
@@ -208,8 +208,10 @@ class ModelStep:
         self.new["V"] = self.new["V"] + self.jump
         symbol = leaf("I")
         gain = slope(constant(self.neuron.derivatives(self._state(I=symbol), self.p)["V"]), symbol)
-        for n in noise:
-            self.new["V"] = self.new["V"] + self._noise(n, rate["V"], gain)
+        for kind in ("additive", "multiplicative"):
+            alike = [n for n in noise if isinstance(n, AdditiveNoise) == (kind == "additive")]
+            if alike:
+                self.new["V"] = self.new["V"] + self._noise(kind, alike, rate["V"], gain)
 
     def _over_step(self, rate: Expr) -> Expr:
         """The integral of exp(J t) over the step: dt, for Euler."""
@@ -217,18 +219,24 @@ class ModelStep:
             return constant(self.dt, "dt")
         return named(self.dt * maths.exprel(_resolved(rate * self.dt)), "dt phi")
 
-    def _noise(self, n: Any, rate: Expr, gain: Expr) -> Expr:
-        kind = "additive" if isinstance(n, AdditiveNoise) else "multiplicative"
-        if n.convention == "per_step":
-            strength = gain * self._over_step(rate)
-        elif self.method == "euler":
-            strength = gain * np.sqrt(self.dt)
-        else:
-            twice = maths.exprel(_resolved(rate * (2 * self.dt)))
-            strength = gain * maths.sqrt(self.dt * twice)
+    def _noise(self, kind: str, alike: list[Any], rate: Expr, gain: Expr) -> Expr:
+        """Noise of one kind: one draw, whose variance is the sum of the variances."""
+        sizes = [self._strength(n.convention, rate, gain) * np.asarray(n.sigma) for n in alike]
+        total = sizes[0]
+        if len(sizes) > 1:
+            total = maths.sqrt(sum((s * s for s in sizes[1:]), sizes[0] * sizes[0]))
         unit, drawn = self.drawn(kind)
-        volts = named(strength * (np.asarray(n.sigma) * unit), f"{kind}_noise") * drawn
+        volts = named(total * unit, f"{kind}_noise") * drawn
         return volts if kind == "additive" else volts * self.old["V"]
+
+    def _strength(self, convention: str, rate: Expr, gain: Expr) -> Expr:
+        """Volts per step that a unit of sigma stands for."""
+        if convention == "per_step":
+            return gain * self._over_step(rate)
+        if self.method == "euler":
+            return gain * np.sqrt(self.dt)
+        twice = maths.exprel(_resolved(rate * (2 * self.dt)))
+        return gain * maths.sqrt(self.dt * twice)
 
     def fire(self) -> None:
         """Threshold, reset, refractory period."""

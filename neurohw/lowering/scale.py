@@ -33,8 +33,9 @@ Array = np.ndarray
 NOISE_EXPONENT_MAX = 15
 ALL_OF, SYNCHRONOUS = 16, 0.25
 """How many of a neuron's strongest inputs, and what share of the rest, may fire together."""
-RATE = 200.0
-"""Mean rate in Hz of all its inputs that a decaying synaptic state has room for."""
+RATE, DEVIATIONS = 200.0, 6.0
+"""A decaying synaptic state has room for all its inputs at this rate in Hz, Poisson trains: their
+mean and so many standard deviations (shot noise: mean w r tau, variance w^2 r tau / 2 each)."""
 
 
 @dataclass(frozen=True)
@@ -132,16 +133,17 @@ def _strengths(wires: list[Wire], weights: list[Array]) -> tuple[Array, Array]:
     """Target neuron and magnitude of every weight."""
     if not wires:
         return np.zeros(0, np.int64), np.zeros(0)
-    target = [np.broadcast_to(w.index, v.shape).ravel() for w, v in zip(wires, weights, strict=True)]
-    return np.concatenate(target), np.concatenate([np.abs(v).ravel() for v in weights])
+    pairs = zip(wires, weights, strict=True)
+    target = np.concatenate([np.broadcast_to(w.index, v.shape).ravel() for w, v in pairs])
+    return target, np.concatenate([np.abs(v).ravel() for v in weights])
 
 
 def synapse_unit(wires: list[Wire], tau: float | None, target: Target) -> float:
     """What one unit of a synaptic state stands for, in the unit of its weights.
 
     As little as leaves room, in the state's word, for the inputs that ``ALL_OF`` and
-    ``SYNCHRONOUS`` let arrive in one step, and for the mean of all inputs at ``RATE``. The largest
-    weight then has the largest mantissa of its field, exactly.
+    ``SYNCHRONOUS`` let arrive in one step, and for all inputs at ``RATE``. The largest weight then
+    has the largest mantissa of its field, exactly.
     """
     weights = [np.asarray(w.data) for w in wires]
     neuron, size = _strengths(wires, weights)
@@ -150,14 +152,16 @@ def synapse_unit(wires: list[Wire], tau: float | None, target: Target) -> float:
         return 1.0
     most = _fan_in(wires, weights)
     if tau:
-        most = max(most, RATE * tau * float(np.bincount(neuron, size).max()))
+        mean = RATE * tau * np.bincount(neuron, size)
+        deviation = np.sqrt(RATE * tau / 2 * np.bincount(neuron, size**2))
+        most = max(most, float(np.max(mean + DEVIATIONS * deviation)))
     strongest = next(w for w in weights if w.size and np.abs(w).max() == largest)
     limit = _limit(target, _sign(strongest)) << target.current.align
     width = min(target.current.bits, target.current.input_bits + target.current.align)
     room = (2 ** (width - 1) - 2**target.current.align) * (largest / most)
     exponent = int(np.floor(np.log2(room / limit)))
-    if exponent < 0:
-        return largest / room
+    if exponent < 0:  # so many inputs that a weight has to be a smaller integer
+        return largest / (np.floor(room) if room >= 1 else room)
     return largest / (limit << min(exponent, target.weight.exponent_max))
 
 

@@ -113,7 +113,8 @@ class Neuron(Part):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         own = {k: v for k, v in vars(cls).items() if isinstance(v, Parameter)}
-        cls.parameters = own | (_REST if cls.refractory else {}) | _BIAS
+        inherited = {k: v for k, v in cls.parameters.items() if k not in _BIAS | _REST}
+        cls.parameters = inherited | own | (_REST if cls.refractory else {}) | _BIAS
         for name in own:
             delattr(cls, name)
         names = inspect.get_annotations(cls)

@@ -117,7 +117,7 @@ def _rates(ax: Axes, data: Data) -> None:
     for name, values in data["rates"].items():
         density, _ = np.histogram(values, edges, density=True)
         printed = data["printed"][f"rate_{name}"]
-        look = {"fill": True, "alpha": 0.35} if name == "E" else {"linewidth": 1.3}
+        look: dict[str, Any] = {"fill": True, "alpha": 0.35} if name == "E" else {"linewidth": 1.3}
         ax.stairs(density, edges, color=POPULATION[name], **look,
                   label=f"{name}: mean {values.mean():.1f} Hz")  # fmt: skip
         ax.axvline(printed, ymax=0.78, color=POPULATION[name], linewidth=1, linestyle=DASHES[1],

@@ -31,7 +31,7 @@ def table(figure: Figure, data: Data) -> None:
         key -> one number per network; the latter with half the step), ``bins`` (ms), ``by_bin``
         (set -> ``[network, bin]``), ``neurons``.
     """
-    upper, lower = figure.subfigures(2, 1, height_ratios=[1.5, 1])
+    upper, lower = figure.subfigures(2, 1, squeeze=False, height_ratios=[1.5, 1])[:, 0]
     axes = upper.subplots(1, 6, width_ratios=[1, 1, 1, 1, 1, 1.9])
     axes[0].set_ylabel("one dot per network", fontsize=9)
     for ax, (key, (name, unit, _)) in zip(axes, data["quantities"].items(), strict=False):

@@ -74,8 +74,9 @@ class Current:
     Attributes
     ----------
     overflow : str
-        ``wrap``: two's complement in ``bits``; ``saturate``: the nearer end. ``wrap_once``: in 32-bit arithmetic, values above
-        2**(bits-1) have 2**bits subtracted, values at or below -2**(bits-1) have it added, once.
+        ``wrap``: two's complement in ``bits``; ``saturate``: the nearer end. ``wrap_once``: in
+        32-bit arithmetic, values above 2**(bits-1) have 2**bits subtracted, values at or below
+        -2**(bits-1) have it added, once; not where neurons have ``products``.
     input_bits, input_overflow
         Width of the sum of weights of one step, before it is aligned.
     align : int

@@ -1,4 +1,4 @@
-"""Every neuron model by every method, lowered to floats at random: programs as users make them."""
+"""Every neuron model by every method, lowered at random: programs as users make them."""
 
 from __future__ import annotations
 
@@ -51,6 +51,8 @@ MODELS: Mapping[str, Callable[[int, Any], Neuron]] = {
     ),
 }  # fmt: skip
 """Model by its name in TOML -> neurons of (size, constant current in A)."""
+PRODUCTS = ("lif", "if", "izhikevich")
+"""Those whose equations are products of states."""
 _HH_STEP = 2e-5
 _SYNAPSES: tuple[Callable[[Any], Any], ...] = (
     lambda w: Delta(weight=w * 1e-3),
@@ -99,11 +101,16 @@ def model_case(
 
 @st.composite
 def model_programs(draw: Draw, *, max_steps: int = 40) -> Case:
-    """Any model, by any method, in either float type, with synapses and noise of all kinds."""
+    """Any model, by any method, in either float type, with synapses and noise of all kinds.
+
+    Or, by Euler, one whose equations are products in the integers of ``loihi2``.
+    """
+    target = draw(st.sampled_from(["float64", "float32", "loihi2"]))
+    whole = target == "loihi2"
     return model_case(
-        draw(st.sampled_from(sorted(MODELS))),
-        draw(st.sampled_from(METHODS)),
-        target=draw(st.sampled_from(["float64", "float32"])),
+        draw(st.sampled_from(PRODUCTS if whole else sorted(MODELS))),
+        "euler" if whole else draw(st.sampled_from(METHODS)),
+        target=target,
         size=draw(st.integers(1, 5)),
         trials=draw(st.integers(1, 3)),
         steps=draw(st.integers(2, max_steps)),

@@ -132,6 +132,24 @@ def test_more_than_the_budget_is_not(real):
     assert (pair.divergence.trial, pair.divergence.step) == (1, 10)
 
 
+def test_before_a_reset_that_both_have_a_value_may_differ(real):
+    """An upstroke amplifies roundings without limit, and the reset forgets it."""
+    e = real.probes.events["N3"]
+    at = (e.step[0], np.searchsorted(real.probes.trials, e.trial[0]), e.element[0])
+    beside = (at[0] - 1, *at[1:])
+
+    def shift(where):
+        def change(trace):
+            trace[where] += 1e-6
+
+        return with_trace(real, "N3.v_pre", change)
+
+    assert compare([real, shift(at)]).pairs[0].verdict == "within the float promise"
+    assert compare([real, shift(beside)]).pairs[0].verdict == "DIVERGES"
+    state = with_trace(real, "N3.v", lambda t: t.__setitem__(at, t[at] + 1e-6))
+    assert compare([real, state]).pairs[0].verdict == "DIVERGES"
+
+
 def test_a_missing_spike_is_not_excused(real):
     pair = compare([real, without_spike(real, "N3", 0)]).pairs[0]
     assert not pair.ok and "margin" in pair.detail

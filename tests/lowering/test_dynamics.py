@@ -65,6 +65,24 @@ def test_the_general_step_is_the_linear_step(method: str, noise: str) -> None:
     np.testing.assert_array_equal(one.spikes("n").step, two.spikes("n").step)
 
 
+@pytest.mark.parametrize("method", ["euler", "exponential"])
+def test_two_noises_of_one_kind_add_their_variances(method: str) -> None:
+    """As on the linear path: one draw of the root of the sum of squares."""
+    noise = [NOISE["white"], NOISE["per step"], NOISE["times V, white"], NOISE["times V, per step"]]
+    neuron = lif(size=2)
+    plain = nh.Network("one")
+    plain.population("n", neuron, noise=noise)
+    plain.probe("n", "v")
+    general = conductance_net(neuron, 0.0, "5 ms", "0 mV", noise=noise)
+    one, two = (
+        nh.run(x, backend="reference", method=method, steps=300, trials=3, seed=3)
+        for x in (plain, general)
+    )
+    a, b = one.trace("n", "v").values, two.trace("n", "v").values
+    # as above, with multiplicative noise that may carry V to -1 V
+    np.testing.assert_allclose(a, b, rtol=0, atol=300 * 2.0**-52 * 10)
+
+
 @pytest.mark.parametrize("reset", ["to", "subtract", "none"])
 def test_resets_agree_with_the_linear_step(reset: Any) -> None:
     neuron = lif(reset=reset, I_bias="0.5 nA")

@@ -173,6 +173,25 @@ def test_a_model_of_ones_own() -> None:
         net.probe("p", "w")
 
 
+class Slow(Leaky):
+    """A model made from a model: one parameter more, and another default."""
+
+    k: float = parameter("", 2.0)
+    E: float = parameter("V", "-70 mV")
+
+    @staticmethod
+    def derivatives(x: Any, p: Any) -> Mapping[str, Any]:
+        return {"V": (p.E - x.V) / (p.tau * p.k)}
+
+
+def test_a_model_made_from_a_model_keeps_its_parameters() -> None:
+    neuron = Slow(tau="10 ms", k=4.0)
+    assert list(Slow.parameters)[:4] == ["E", "tau", "V_th", "k"]
+    assert neuron.E == -0.07 and neuron.V_th == 0.0 and neuron.t_ref == 0.0
+    assert neuron.rates({"V": -0.05}) == {"V": (-0.07 + 0.05) / 0.04}
+    assert "k" not in Leaky.parameters and neuron == neuron.replace()
+
+
 def test_spread_keeps_the_membrane_consistent() -> None:
     lif = LIF(C="1 nF", tau="20 ms", E_L="-70 mV", V_th="-50 mV", V_reset="-65 mV")
     p = {k: np.asarray(v) for k, v in lif.values.items() if not isinstance(v, str)}
