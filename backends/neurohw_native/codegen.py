@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from neurohw.program import Dense, Edge, Int, Program, Sparse
 from neurohw_native.expr import Var, fit, operation
+from neurohw_native.lines import at_spikes, hoist, load, scalar_param
 from neurohw_native.plan import Kernel, PopPlan, kind_of, storage_kind
 
 __all__ = ["HEADER", "generate"]
@@ -19,7 +20,8 @@ import numpy as np
 from numpy import float32 as f4, float64 as f8, int32 as i4, int64 as i8
 from neurohw_native.kernels import (
     append, deliver_dense, deliver_one, deliver_sparse, due, events, fill_normal, fill_word,
-    fired, grow, jit, lanes, record, ring_load, ring_store, spread, spread_all, watch_all,
+    fired, grow, jit, lanes, one_normal, one_word, record, ring_load, ring_store, spread,
+    spread_all, watch_all,
 )
 
 '''
@@ -32,24 +34,6 @@ _NUMPY = {
     "f4": "np.float32",
     "f8": "np.float64",
 }
-
-
-def _hoist(k: Kernel, plan: PopPlan, i: int) -> str:
-    """Expression of a constant or scalar parameter, loaded once per call of a step."""
-    node = plan.pop.nodes[i]
-    kind = kind_of(node.dtype, plan.spans[i])
-    name, where = {"f4": ("cf", k.singles), "f8": ("cd", k.doubles)}.get(kind, ("ci", k.ints))
-    where.append((plan.pop.name, i))
-    load = f"{name}[{len(where) - 1}]"
-    return f"{load} != 0" if kind == "b" else f"{kind}({load})"
-
-
-def _scalar_param(plan: PopPlan, name: str) -> bool:
-    return next(x for x in plan.pop.params if x.name == name).data.ndim == 0
-
-
-def _load(kind: str, array: str) -> str:
-    return f"{array}[i] != 0" if kind == "b" else f"{kind}({array}[i])"
 
 
 def _step(k: Kernel, p: int, plan: PopPlan) -> tuple[str, list[str]]:
@@ -89,8 +73,8 @@ def _step(k: Kernel, p: int, plan: PopPlan) -> tuple[str, list[str]]:
         kind = kind_of(node.dtype, plan.spans[i])
         name = str(node.attrs.get("name", node.attrs.get("site", "")))
         array = ""
-        if node.op == "const" or (node.op == "param" and _scalar_param(plan, name)):
-            head.append(f"{x} = {_hoist(k, plan, i)}")
+        if node.op == "const" or (node.op == "param" and scalar_param(plan, name)):
+            head.append(f"{x} = {hoist(k, plan, i)}")
         elif node.op == "param":
             array = f"q{p}_{params.index(name)}"
         elif node.op == "state":
@@ -122,7 +106,7 @@ def _step(k: Kernel, p: int, plan: PopPlan) -> tuple[str, list[str]]:
             body += lines
         if array:
             arrays[array] = None
-            body.append(f"{x} = {_load(kind, array)}")
+            body.append(f"{x} = {load(kind, array)}")
         values[i] = (x, kind)
 
     def store(array: str, i: int, kind: str) -> None:
@@ -132,7 +116,8 @@ def _step(k: Kernel, p: int, plan: PopPlan) -> tuple[str, list[str]]:
         body.append(f"{array}[i] = {value}")
 
     for name, i in sorted(q.writes.items(), key=lambda w: states.index(w[0])):
-        store(f"s{p}_{states.index(name)}", i, storage_kind(q.nodes[i].dtype))
+        now = plan.rare[name].else_ if name in plan.rare else i
+        store(f"s{p}_{states.index(name)}", now, storage_kind(q.nodes[i].dtype))
     for n, tap in enumerate(plan.taps):
         if tap.what == "node" and not tap.wide:
             store(f"v{p}_{n}", tap.index, tap.kind)
@@ -148,7 +133,12 @@ def _step(k: Kernel, p: int, plan: PopPlan) -> tuple[str, list[str]]:
     return "\n".join(lines) + f"\n\n\nstep{p} = jit(step{p}, CACHE)\n\n\n", list(arrays)
 
 
-def _block(k: Kernel, program: Program, calls: list[list[str]]) -> str:
+def _block(
+    k: Kernel,
+    program: Program,
+    calls: list[list[str]],
+    late: list[tuple[str, list[str], list[str]]],
+) -> str:
     numbers = {plan.pop.name: p for p, plan in enumerate(k.pops)}
     setup: list[str] = []
     loop: list[str] = []
@@ -161,7 +151,7 @@ def _block(k: Kernel, program: Program, calls: list[list[str]]) -> str:
         for j, e in enumerate(program.edges):
             if e.target == plan.pop.name and e.port in plan.ports:
                 loop += _deliver(k, e, j, numbers[e.source], p, names.index(e.port), arguments)
-        _advance(k, p, plan, calls[p], loop)
+        _advance(k, p, plan, calls[p], late[p], loop)
     returned = [
         f"events(l{p}, r{p}, m{p}, trials, b0, B, e0, w{p}, t0)"
         for p, plan in enumerate(k.pops)
@@ -207,7 +197,7 @@ def _setup(
         rows = [
             (j, name)
             for j, (name, held) in params.items()
-            if held == kind and not _scalar_param(plan, name)
+            if held == kind and not scalar_param(plan, name)
         ]
         if rows:
             _argument(k, arguments, "params", kind)
@@ -226,7 +216,7 @@ def _setup(
         if port.name in plan.ports:
             kind = kind_of(port.dtype, plan.ports[port.name])
             setup.append(f"a{p}_{j} = np.zeros(n{p}, {_NUMPY[kind]})")
-    if plan.leaves("word") or plan.leaves("normal"):
+    if plan.leaves("word") or plan.leaves("normal") or plan.rare:
         setup.append(f"el{p}, tr{p} = lanes(trials, b0, B, e0, w{p})")
     for j, _ in enumerate(plan.leaves("word")):
         setup.append(f"W{p}_{j} = np.empty((4, n{p}), np.uint32)")
@@ -286,7 +276,14 @@ def _deliver(
     ]
 
 
-def _advance(k: Kernel, p: int, plan: PopPlan, arrays: list[str], loop: list[str]) -> None:
+def _advance(
+    k: Kernel,
+    p: int,
+    plan: PopPlan,
+    arrays: list[str],
+    late: tuple[str, list[str], list[str]],
+    loop: list[str],
+) -> None:
     """Draws, externals, the step itself, and what is recorded of it."""
     q = plan.pop
     passed = {a: a for a in arrays}
@@ -311,6 +308,15 @@ def _advance(k: Kernel, p: int, plan: PopPlan, arrays: list[str], loop: list[str
             f"b0 * xst[{m}, 1] + e0, xst[{m}, 1], 1, B, w{p})"
         )
     loop.append(f"step{p}(n{p}, ci, cf, cd, {', '.join(passed.values())})")
+    if plan.rare:
+        sites = []
+        for site in late[2]:
+            sites.append(f"sites[{len(k.sites)}]")
+            k.sites.append(site)
+        loop.append(
+            f"rare{p}(f{p}, g{p}, el{p}, tr{p}, t, key[0], key[1], table, ci, cf, cd, "
+            f"{', '.join([*sites, *late[1]])})"
+        )
     for kind in KINDS:
         rows = [
             (probe, plan.row(tap)[1], kind)
@@ -343,5 +349,7 @@ def generate(program: Program, plans: list[PopPlan], coupled: bool) -> Kernel:
     """Write the kernel of a component whose populations are in evaluation order."""
     k = Kernel(plans, coupled)
     steps = [_step(k, p, plan) for p, plan in enumerate(plans)]
-    k.source = HEADER + "".join(s for s, _ in steps) + _block(k, program, [a for _, a in steps])
+    late = [at_spikes(k, p, plan) for p, plan in enumerate(plans)]
+    k.source = HEADER + "".join(s for s, _ in steps) + "".join(s for s, _, _ in late)
+    k.source += _block(k, program, [a for _, a in steps], late)
     return k

@@ -68,6 +68,19 @@ class WatchRow:
 
 
 @dataclass(frozen=True)
+class Rare:
+    """A state that takes ``value`` in the lanes that spike, and ``else_`` in the others.
+
+    ``nodes`` give the value from constants, parameters and draws alone; the draws, which nothing
+    else needs, are then made for these few lanes only.
+    """
+
+    value: int
+    else_: int
+    nodes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class PopPlan:
     """What codegen needs to know of one population.
 
@@ -86,6 +99,7 @@ class PopPlan:
     event_probe: int | None
     ring: bool
     spike: bool
+    rare: Mapping[str, Rare] = field(default_factory=dict)
 
     def row(self, tap: int) -> tuple[str, int]:
         """Kind of a tap, and its number among the taps of that kind."""
@@ -95,7 +109,8 @@ class PopPlan:
     def leaves(self, op: str) -> list[int]:
         """Live nodes of a leaf operation, one per name or site."""
         seen: dict[str, int] = {}
-        for i in self.live:
+        late = {i for r in self.rare.values() for i in r.nodes} if op == "param" else set()
+        for i in sorted({*self.live, *late}):
             node = self.pop.nodes[i]
             if node.op == op:
                 seen.setdefault(str(node.attrs.get("name", node.attrs.get("site"))), i)
@@ -182,13 +197,12 @@ def plan_population(program: Program, q: Population, spans: tuple[Interval | Non
     roots = {*q.writes.values(), *(t.index for t in taps if t.what == "node")}
     if spike:
         roots.add(q.spike)  # type: ignore[arg-type]
-    live: set[int] = set()
-    todo = list(roots)
-    while todo:
-        i = todo.pop()
-        if i not in live:
-            live.add(i)
-            todo += q.nodes[i].args
+    rare = _rare(q, {t.index for t in taps if t.what == "node"})
+    if rare:
+        spike = True
+        roots |= {q.spike, *(r.else_ for r in rare.values())}  # type: ignore[arg-type]
+        roots -= {q.writes[s] for s in rare}
+    live = _closure(q, roots)
     read = {q.nodes[i].attrs["name"] for i in live if q.nodes[i].op == "input"} | trap_ports
     ports = {
         x.name: None if isinstance(x.dtype, Float) else port_span(program, q.name, x.name)
@@ -207,7 +221,45 @@ def plan_population(program: Program, q: Population, spans: tuple[Interval | Non
         event_probe,
         ring,
         spike,
+        rare,
     )
+
+
+def _closure(q: Population, roots: set[int]) -> set[int]:
+    """The nodes that these need, and they themselves."""
+    found: set[int] = set()
+    todo = list(roots)
+    while todo:
+        i = todo.pop()
+        if i not in found:
+            found.add(i)
+            todo += q.nodes[i].args
+    return found
+
+
+def _rare(q: Population, recorded: set[int]) -> dict[str, Rare]:
+    """States whose value at a spike takes draws that nothing else takes."""
+    found: dict[str, Rare] = {}
+    for state, w in q.writes.items():
+        node = q.nodes[w]
+        if node.op != "select" or node.args[0] != q.spike or w == q.spike:
+            continue
+        _, value, else_ = node.args
+        others = {i for s, i in q.writes.items() if s != state} | recorded
+        needed = _closure(q, {*others, else_, node.args[0]})
+        nodes = _closure(q, {value})
+        leaves = {q.nodes[i].op for i in nodes if not q.nodes[i].args}
+        draws = {i for i in nodes if q.nodes[i].op in ("word", "normal")}
+        if w in needed or not leaves <= {"const", "param", "word", "normal"}:
+            continue
+        if (
+            not draws
+            or draws & needed
+            or any(q.nodes[i].attrs.get("overflow") == "trap" for i in nodes)
+        ):
+            continue
+        found[state] = Rare(value, else_, tuple(sorted(nodes)))
+    return found
 
 
 def edge_arrays(edge: Edge, kind: str) -> tuple[np.ndarray, ...]:
