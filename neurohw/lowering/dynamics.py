@@ -19,61 +19,37 @@ noise has the variance of an Ornstein-Uhlenbeck process with rate J_V over the s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from neurohw.errors import LoweringError
-from neurohw.network import AdditiveNoise, Neuron, Waveform, maths
-from neurohw.program import Builder, Edge, Float, Population, Value
+from neurohw.network import AdditiveNoise, maths
+from neurohw.program import Builder, Float, Value
 from neurohw.program.philox import NORMAL_FRACTION_BITS
-from neurohw.targets import Target
 
 from .algebra import Const, Expr, Leaf, constant, leaf, named, slope
 from .common import Counter, not_blocked, refractory_period
 from .emitter import Emitter
 from .floating import connect_float, realised_tau
 from .neuron import current_decay
+from .part import Outcome, Part, ProbeMap
 from .refusal import refuse_equations
-from .report import Log, Row
+from .report import Row
 from .waveforms import waveform_sum
 from .wires import Wire
 
 __all__ = ["ModelStep", "lower_dynamics", "node_of"]
 
-ProbeMap = dict[str, tuple[str, float, float, str]]
 
-
-def lower_dynamics(
-    name: str,
-    neuron: Neuron,
-    p: Mapping[str, Any],
-    noise: tuple[Any, ...],
-    wires: list[Wire],
-    delays: dict[int, int],
-    target: Target,
-    dt: float,
-    method: str,
-    log: Log,
-    *,
-    currents: tuple[Waveform, ...] = (),
-    late: int = 0,
-) -> tuple[Population, list[Edge], ProbeMap]:
-    """Population, incoming edges, and probe map; ``p`` holds the parameters, as arrays.
-
-    Other arguments as for ``lower_float``.
-    """
-    refuse_equations(name, neuron, wires, target)
-    step = ModelStep(name, neuron, p, target, dt, method, log)
-    ports = [step.synapse(w, wires) for w in wires]
-    step.inject(currents, late)
-    step.advance(noise)
-    step.fire()
-    gain = np.ones(neuron.size)
-    edges = connect_float(name, wires, ports, delays, step.real, gain, log)
-    return step.b.build(), edges, step.probes
+def lower_dynamics(part: Part) -> Outcome:
+    """Lower a population of any model to floats."""
+    refuse_equations(part)
+    step = ModelStep(part)
+    ports = step.all()
+    gain = np.ones(part.neuron.size)
+    return step.b.build(), connect_float(part, ports, step.real, gain), step.probes, []
 
 
 class ModelStep:
@@ -84,25 +60,17 @@ class ModelStep:
     one unit of a value stands for in SI, by its name; 1 for those that are not there.
     """
 
-    def __init__(
-        self,
-        name: str,
-        neuron: Neuron,
-        p: Mapping[str, Any],
-        target: Target,
-        dt: float,
-        method: str,
-        log: Log,
-    ) -> None:
-        self.name, self.neuron, self.target = name, neuron, target
-        self.dt, self.method, self.log = dt, method, log
+    def __init__(self, part: Part) -> None:
+        name, neuron, target, p = part.name, part.neuron, part.target, part.p
+        self.part, self.name, self.neuron, self.target = part, name, neuron, target
+        self.dt, self.method, self.log = part.dt, part.method, part.log
         self.real = Float(target.number.float_bits)
         self.b = Builder(name, neuron.size)
         self.emit = Emitter(self.b, self.real)
         self.p = SimpleNamespace(
             **{k: constant(v, k) if isinstance(v, np.ndarray) else v for k, v in p.items()}
         )
-        start = dict.fromkeys(neuron.states, 0.0) | dict(neuron.initial(SimpleNamespace(**p)))
+        start = neuron.start(p)
         self.unit: dict[str, float] = {}
         self.old = {s: self.begin(s, start[s]) for s in neuron.states}
         self.new: dict[str, Expr] = {}
@@ -111,6 +79,14 @@ class ModelStep:
         self.probes: ProbeMap = {}
         self._ports: dict[tuple[float | None, float | None, str], str] = {}
         self._currents: list[Expr] = []
+
+    def all(self) -> list[str]:
+        """The whole step; the ports of the part's wires, in order."""
+        ports = [self.synapse(w, self.part.wires) for w in self.part.wires]
+        self.inject()
+        self.advance()
+        self.fire()
+        return ports
 
     def begin(self, state: str, start: Any) -> Leaf:
         """A state of the model, as it was before the step."""
@@ -185,15 +161,16 @@ class ModelStep:
         self.log.rows.append(Row(f"{self.name}.tau_{state}", tau, realised, "s"))
         return leaf(state, total)
 
-    def inject(self, currents: tuple[Waveform, ...], late: int) -> None:
+    def inject(self) -> None:
         """Currents that change in time."""
         total = waveform_sum(
-            self.b, currents, "currents", self.real, self.dt, 1.0, self.log, late=late
-        )
+            self.b, self.part.currents, "currents", self.real, self.dt, 1.0, self.log,
+            late=self.part.late,
+        )  # fmt: skip
         if total is not None:
             self.current = self.current + leaf("currents", total)
 
-    def advance(self, noise: tuple[Any, ...]) -> None:
+    def advance(self) -> None:
         """All states by one step, noise on V."""
         if len(self._currents) > 1:
             total = self._currents[0]
@@ -209,7 +186,8 @@ class ModelStep:
         symbol = leaf("I")
         gain = slope(constant(self.neuron.derivatives(self._state(I=symbol), self.p)["V"]), symbol)
         for kind in ("additive", "multiplicative"):
-            alike = [n for n in noise if isinstance(n, AdditiveNoise) == (kind == "additive")]
+            additive = kind == "additive"
+            alike = [n for n in self.part.noise if isinstance(n, AdditiveNoise) == additive]
             if alike:
                 self.new["V"] = self.new["V"] + self._noise(kind, alike, rate["V"], gain)
 

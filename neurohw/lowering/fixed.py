@@ -5,15 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from neurohw.errors import LoweringError
-from neurohw.network import Neuron
-from neurohw.program import Edge, Int, Population, Watch
+from neurohw.program import Int
 from neurohw.program.philox import NORMAL_FRACTION_BITS
-from neurohw.targets import Target
 
 from .chip import ChipInput, ChipLIF, ChipNoise, chip_population
 from .common import refractory_period
 from .floating import realised_tau, weight_gain
 from .neuron import Membrane, current_decay
+from .part import Outcome, Part
 from .report import Log, Row, WeightErrors, worst
 from .scale import (
     NOISE_EXPONENT_MAX,
@@ -33,19 +32,12 @@ Array = np.ndarray
 class _Fields:
     """Computes one population's integers; each method adds its rows to the report."""
 
-    def __init__(
-        self,
-        name: str,
-        neuron: Neuron,
-        m: Membrane,
-        wires: list[Wire],
-        target: Target,
-        dt: float,
-        method: str,
-        log: Log,
-    ) -> None:
+    def __init__(self, part: Part, m: Membrane) -> None:
+        name, neuron, wires, target, log = (
+            part.name, part.neuron, part.wires, part.target, part.log,
+        )  # fmt: skip
         self.name, self.m, self.wires, self.target = name, m, wires, target
-        self.dt, self.method, self.log = dt, method, log
+        self.dt, self.method, self.log = part.dt, part.method, log
         if m.kind not in target.reset.kinds:
             raise LoweringError(
                 f"{target.name} cannot reset so",
@@ -258,37 +250,28 @@ def report_weights(w: Wire, f: Mantissas, realised: Array, log: Log) -> None:
     log.rows.append(worst(f"{w.where}.weight", asked, realised, w.unit, note))
 
 
-def lower_fixed(
-    name: str,
-    neuron: Neuron,
-    m: Membrane,
-    wires: list[Wire],
-    delays: dict[int, int],
-    target: Target,
-    dt: float,
-    method: str,
-    log: Log,
-) -> tuple[Population, list[Edge], dict[str, tuple[str, float, float, str]], list[Watch]]:
-    """As ``lower_float``, and the watches of the overflow ledger."""
-    f = _Fields(name, neuron, m, wires, target, dt, method, log)
+def lower_fixed(part: Part, m: Membrane) -> Outcome:
+    """Lower a linear population, whose numbers are ``m``, to the integers of a chip."""
+    name, target, dt = part.name, part.target, part.dt
+    f = _Fields(part, m)
     chip = ChipLIF(
         name=name,
-        size=neuron.size,
+        size=part.neuron.size,
         keep_u=f.keep_u(),
         keep_v=f.keep_v(),
         threshold=f.threshold(),
         bias=f.bias(),
         noise=f.noise(),
-        inputs=f.inputs(delays),
+        inputs=f.inputs(part.delays),
         v_init=np.rint(m.init * f.scale).astype(np.int64),
-        period=refractory_period(name, m.blocked, m.jitter, target, dt, log),
+        period=refractory_period(name, m.blocked, m.jitter, target, dt, part.log),
     )
     population, edges, watches = chip_population(chip, target)
     per_volt = 1 / f.scale
     probes = {
         "v": ("v", per_volt, m.origin, "V"),
         "v_pre": ("v_pre", per_volt, m.origin, "V"),
-        "u": ("u", per_volt / float(np.asarray(m.gain).flat[0]), 0.0, "A"),
+        "u": ("u", per_volt * m.per_volt, 0.0, "A"),
         "refractory": ("refractory", dt, 0.0, "s"),
     }
     if chip.period is None:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from neurohw.errors import LoweringError
-from neurohw.network import Neuron, Waveform
-from neurohw.program import Builder, DType, Edge, Float, Population, Value
+from neurohw.program import Builder, DType, Edge, Float, Value
 from neurohw.program.philox import NORMAL_FRACTION_BITS
-from neurohw.targets import Target
 
 from .common import Counter, not_blocked, refractory_period
 from .neuron import Membrane, current_decay
-from .report import Log, Row, WeightErrors, worst
+from .part import Outcome, Part
+from .report import Row, WeightErrors, worst
 from .waveforms import waveform_sum
-from .wires import Wire
 
 __all__ = ["connect_float", "lower_float", "realised_tau", "weight_gain"]
 
@@ -27,27 +25,12 @@ def _port(tau: float | None, taus: list[float]) -> str:
     return "current" if len(taus) == 1 else f"current{taus.index(tau)}"
 
 
-def lower_float(
-    name: str,
-    neuron: Neuron,
-    m: Membrane,
-    wires: list[Wire],
-    delays: dict[int, int],
-    target: Target,
-    dt: float,
-    method: str,
-    log: Log,
-    *,
-    currents: tuple[Waveform, ...] = (),
-    late: int = 0,
-) -> tuple[Population, list[Edge], dict[str, tuple[str, float, float, str]]]:
-    """Population, incoming edges, and probe map ``variable -> (value, scale, shift, unit)``.
-
-    ``delays`` maps the position of a wire in ``wires`` to the delay of its edge; ``currents`` are
-    injected ``late`` steps late.
-    """
+def lower_float(part: Part, m: Membrane) -> Outcome:
+    """Lower a linear population, whose numbers are ``m``, to floats."""
+    name, target, dt, method = part.name, part.target, part.dt, part.method
+    wires, log = part.wires, part.log
     real: DType = Float(target.number.float_bits)
-    b = Builder(name, neuron.size)
+    b = Builder(name, part.neuron.size)
     taus = sorted({w.tau for w in wires if w.tau is not None})
     jumps = any(w.tau is None for w in wires)
     if target.current.single and len(taus) + jumps > 1:
@@ -89,15 +72,15 @@ def lower_float(
     period = refractory_period(name, m.blocked, m.jitter, target, dt, log)
     count = None if period is None else Counter(b, period)
     threshold = num("threshold", m.threshold)
-    late = target.reset.timing == "next_step"
+    next_step = target.reset.timing == "next_step"
     kind = "current" if taus else "delta"
-    fired = b.compare(target.threshold.compare, v, threshold) if late else None
+    fired = b.compare(target.threshold.compare, v, threshold) if next_step else None
     before = v
     if fired is not None and m.kind == "to" and kind not in target.reset.zero_after_input:
         before = b.select(fired, num("reset", m.reset), v)
 
     bias = bool(np.any(m.bias))
-    if late and bias and jump is not None:  # there the bias is part of the input (nn.Linear)
+    if next_step and bias and jump is not None:  # there the bias is part of the input (nn.Linear)
         jump, bias = b.add(jump, num("bias", m.bias), real), False
     x = times(before, "decay_v", 1 - m.leak)
     for term in (current, jump):
@@ -105,7 +88,7 @@ def lower_float(
             x = b.add(x, term, real)
     if bias:
         x = b.add(x, num("bias", m.bias), real)
-    injected = waveform_sum(b, currents, "currents", real, dt, m.gain, log, late=late)
+    injected = waveform_sum(b, part.currents, "currents", real, dt, m.gain, log, late=part.late)
     if injected is not None:
         x = b.add(x, injected, real)
     unit = 2.0**-NORMAL_FRACTION_BITS
@@ -127,9 +110,9 @@ def lower_float(
 
     spike = not_blocked(b, b.compare(target.threshold.compare, x, threshold), count)
     after = x
-    if not late and m.kind == "to":
+    if not next_step and m.kind == "to":
         after = b.select(spike, num("reset", m.reset), x)
-    elif not late and step is not None:
+    elif not next_step and step is not None:
         after = b.select(spike, b.sub(x, step, real), x)
     same = after is x
     b.write("v", after, name="v")
@@ -141,44 +124,33 @@ def lower_float(
 
     held = float(real.storage.type(np.asarray(m.leak).flat[0]))
     log.rows.append(Row(f"{name}.tau", float(m.tau.flat[0]), realised_tau(held, dt, method), "s"))
-    gain = weight_gain(name, m, neuron.size) if taus else np.ones(neuron.size)
-    ports = [_port(w.tau, taus) for w in wires]
-    edges = connect_float(name, wires, ports, delays, real, gain, log)
+    size = part.neuron.size
+    gain = weight_gain(name, m, size) if taus else np.ones(size)
+    edges = connect_float(part, [_port(w.tau, taus) for w in wires], real, gain)
     probes = {
         "v": ("v", 1.0, m.origin, "V"),
         "refractory": ("refractory", dt, 0.0, "s"),
         "v_pre": ("v" if same else "v_pre", 1.0, m.origin, "V"),
-        "u": ("u", 1 / float(np.asarray(m.gain).flat[0]), 0.0, "A"),
     }
-    if current is None and jump is None:
-        del probes["u"]
-    if current is None and not target.current.state_always:
-        probes.pop("u", None)
+    if current is not None or (jump is not None and target.current.state_always):
+        probes["u"] = ("u", m.per_volt, 0.0, "A")
     if count is None:
         del probes["refractory"]
-    return b.build(), edges, probes
+    return b.build(), edges, probes, []
 
 
-def connect_float(
-    name: str,
-    wires: list[Wire],
-    ports: list[str],
-    delays: dict[int, int],
-    real: DType,
-    gain: Array,
-    log: Log,
-) -> list[Edge]:
+def connect_float(part: Part, ports: list[str], real: DType, gain: Array) -> list[Edge]:
     """Edges of a population; weights of currents are multiplied by ``gain`` of their target."""
     edges = []
-    for i, w in enumerate(wires):
+    for i, w in enumerate(part.wires):
         factor = gain[w.index] if w.unit == "A" else 1.0
         weights = w.build(real, w.data * factor)
-        edges.append(Edge(w.source, name, ports[i], weights, delays[i]))
+        edges.append(Edge(w.source, part.name, ports[i], weights, part.delays[i]))
         asked = np.asarray(w.data)
         realised = weights.data.astype(np.float64) / factor
-        log.weights[w.where] = WeightErrors(asked, realised, w.unit)
+        part.log.weights[w.where] = WeightErrors(asked, realised, w.unit)
         if asked.size:
-            log.rows.append(worst(f"{w.where}.weight", asked, realised, w.unit))
+            part.log.rows.append(worst(f"{w.where}.weight", asked, realised, w.unit))
     return edges
 
 

@@ -17,6 +17,7 @@ from .dynamics import lower_dynamics
 from .fixed import lower_fixed
 from .floating import lower_float
 from .neuron import bind, linear, membrane
+from .part import Outcome, Part, ProbeMap
 from .programmable import lower_programmable
 from .report import Log, LoweringReport, Row
 from .sources import lower_driver, lower_relay
@@ -27,7 +28,6 @@ from .wires import Wire, wires_of
 __all__ = ["METHODS", "Lowered", "lower"]
 
 METHODS = ("euler", "exponential")
-ProbeMap = dict[str, tuple[str, float, float, str]]
 
 
 @dataclass(frozen=True)
@@ -125,9 +125,12 @@ def lower(
             probe_maps[p.name] = {}
             continue
         try:
+            _refuse_noise(p, record)
+            bound = bind(p.name, p.model, p.mismatch, seed, devices)
             lowered, new_edges, probes, new_watches = _neurons(
-                p, incoming, own, record, dt, method, seed, devices, log, latency[p.name]
-            )
+                Part(p.name, p.model, bound, p.noise, p.currents, incoming, own,
+                     latency[p.name], record, dt, method, log)
+            )  # fmt: skip
         except LoweringError as error:
             raise error.at(p.at(error.where.rpartition(".")[2])) from None
         populations.append(lowered)
@@ -185,43 +188,18 @@ def _delays(wires: list[Wire], latency: dict[str, int], target: Target) -> dict[
     return out
 
 
-def _neurons(
-    p: NetworkPopulation,
-    wires: list[Wire],
-    delays: dict[int, int],
-    target: Target,
-    dt: float,
-    method: str,
-    seed: int,
-    devices: np.ndarray,
-    log: Log,
-    late: int,
-) -> tuple[Population, list[Edge], ProbeMap, list[Watch]]:
-    neuron = p.model
-    assert not isinstance(neuron, Relay)
-    _refuse_noise(p, target)
-    if p.currents and target.neuron.functions != "all":
-        raise no_waveforms(target, f"{p.name}.currents", p.currents[0].origin.place)
-    bound = bind(p.name, neuron, p.mismatch, seed, devices)
+def _neurons(part: Part) -> Outcome:
+    """By the way that fits the model and the target."""
+    target = part.target
+    if part.currents and target.neuron.functions != "all":
+        raise no_waveforms(target, f"{part.name}.currents", part.currents[0].origin.place)
     if target.fixed and target.neuron.functions == "products":
-        return lower_programmable(
-            p.name, neuron, bound, p.noise, wires, delays, target, dt, method, log
-        )
-    form = linear(neuron, bound)
-    opened = [w for w in wires if w.reversal is not None]
-    if form is None or opened:
-        population, edges, probes = lower_dynamics(
-            p.name, neuron, bound, p.noise, wires, delays, target, dt, method, log,
-            currents=p.currents, late=late,
-        )  # fmt: skip
-        return population, edges, probes, []
-    m = membrane(p.name, neuron, bound, form, p.noise, target=target, dt=dt, method=method)
-    if target.fixed:
-        return lower_fixed(p.name, neuron, m, wires, delays, target, dt, method, log)
-    population, edges, probes = lower_float(
-        p.name, neuron, m, wires, delays, target, dt, method, log, currents=p.currents, late=late
-    )
-    return population, edges, probes, []
+        return lower_programmable(part)
+    form = linear(part.neuron, part.p)
+    if form is None or any(w.reversal is not None for w in part.wires):
+        return lower_dynamics(part)
+    m = membrane(part, form)
+    return lower_fixed(part, m) if target.fixed else lower_float(part, m)
 
 
 def _refuse_noise(p: NetworkPopulation, target: Target) -> None:

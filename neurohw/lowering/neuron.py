@@ -24,9 +24,9 @@ import numpy as np
 from neurohw.errors import LoweringError
 from neurohw.network import AdditiveNoise, Mismatch, Neuron
 from neurohw.program.philox import NORMAL_FRACTION_BITS, normals, site_hash
-from neurohw.targets import Target
 
 from .algebra import Const, constant, leaf, slope
+from .part import Part
 
 __all__ = ["Linear", "Membrane", "bind", "current_decay", "linear", "membrane"]
 
@@ -71,6 +71,12 @@ class Membrane:
     blocked: Array
     jitter: Array
     tau: Array
+
+    @property
+    def per_volt(self) -> float:
+        """Amperes that a volt per step of synaptic current stands for; 0 where none is heard."""
+        gain = float(np.asarray(self.gain).flat[0])
+        return 1 / gain if gain else 0.0
 
 
 def _decay(rate: Array, dt: float, method: str) -> tuple[Array, Array]:
@@ -181,28 +187,21 @@ def linear(neuron: Neuron, p: Mapping[str, Any]) -> Linear | None:
     return Linear(rate.data, gain.data, threshold.data, kind, reset, down)  # type: ignore[attr-defined]
 
 
-def membrane(
-    name: str,
-    neuron: Neuron,
-    p: Mapping[str, Any],
-    form: Linear,
-    noise: tuple[Any, ...],
-    *,
-    target: Target,
-    dt: float,
-    method: str,
-) -> Membrane:
-    """Numbers of one step for a population of linear neurons with parameters ``p``."""
+def membrane(part: Part, form: Linear) -> Membrane:
+    """Numbers of one step for a population of linear neurons."""
+    name, neuron, p, target = part.name, part.neuron, part.p, part.target
+    dt, method = part.dt, part.method
     with np.errstate(divide="ignore"):
         tau = np.asarray(p["tau"] if "tau" in p else -1 / form.rate)
     decay, leak = _decay(form.rate, dt, method)
     _stable(float(np.min(decay)), f"{name}.tau", float(np.min(tau)), dt)
-    gain = dt * form.gain
+    over = np.float64(dt)  # the integral of exp(rate t) over the step: dt, for Euler
     if method == "exponential":
         with np.errstate(invalid="ignore", divide="ignore"):
-            exact = np.where(form.rate != 0, leak * (form.gain / -form.rate), gain)
-            # the quotient loses the last bit of the common case C = dt, R = tau / C
-            gain = np.where(np.isclose(exact, gain, rtol=1e-15, atol=0), gain, exact)
+            exact = np.where(form.rate != 0, leak / -form.rate, dt)
+            # the quotient loses the last bit of the common case of a rate that dt hardly feels
+            over = np.where(np.isclose(exact, dt, rtol=1e-15, atol=0), dt, exact)
+    gain = over * form.gain
 
     origin = 0.0
     if target.number.origin == "reset":
@@ -217,10 +216,9 @@ def membrane(
             )
     space = SimpleNamespace(**p)
     held = SimpleNamespace(V=np.float64(origin), I=p["I_bias"])
-    # drive at the origin, as if it were all current: the same factor brings it into the step
-    drive = np.asarray(neuron.derivatives(held, space)["V"]) / form.gain
+    drift = np.asarray(neuron.derivatives(held, space)["V"])
     additive = multiplicative = None
-    for n in noise:
+    for n in part.noise:
         strength = np.asarray(n.sigma, np.float64) * noise_strength(
             n.convention, form.rate, form.gain, dt, method, gain
         )
@@ -235,10 +233,10 @@ def membrane(
         origin=origin,
         leak=leak,
         gain=gain,
-        bias=gain * drive,
+        bias=over * drift,
         threshold=form.threshold - origin,
         reset=form.reset - origin,
-        init=np.asarray(neuron.initial(space)["V"]) - origin,
+        init=np.asarray(neuron.start(p)["V"]) - origin,
         kind=form.kind,
         down=form.down,
         additive=additive,

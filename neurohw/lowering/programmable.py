@@ -16,27 +16,26 @@ overflow, and they saturate; the ledger has a row for each.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from neurohw.errors import LoweringError, TargetError
-from neurohw.network import MultiplicativeNoise, Neuron
-from neurohw.program import Edge, Int, Population, Value, Watch
+from neurohw.network import MultiplicativeNoise
+from neurohw.program import Edge, Int, Value, Watch
 from neurohw.program.philox import NORMAL_FRACTION_BITS
-from neurohw.targets import Target
 
 from .algebra import Const, Expr, Leaf, constant, leaf
 from .common import decayed
-from .dynamics import ModelStep, ProbeMap, node_of
+from .dynamics import ModelStep, node_of
 from .fixed import report_weights
 from .floating import realised_tau
 from .neuron import current_decay
+from .part import Outcome, Part
 from .programmable_words import Words
 from .refusal import refuse_equations
-from .report import Log, Row, worst
+from .report import Row, worst
 from .scale import decay_field, synapse_unit, weight_field
 from .wires import Wire
 
@@ -47,20 +46,10 @@ HEADROOM, MULTIPLIED = 2.0, 8.0
 _NOISE_UNITS = {"additive_noise": "V/step", "multiplicative_noise": "1/step"}
 
 
-def lower_programmable(
-    name: str,
-    neuron: Neuron,
-    p: Mapping[str, Any],
-    noise: tuple[Any, ...],
-    wires: list[Wire],
-    delays: dict[int, int],
-    target: Target,
-    dt: float,
-    method: str,
-    log: Log,
-) -> tuple[Population, list[Edge], ProbeMap, list[Watch]]:
-    """Population, incoming edges, probe map and ledger; arguments as for ``lower_dynamics``."""
-    refuse_equations(name, neuron, wires, target)
+def lower_programmable(part: Part) -> Outcome:
+    """Lower a population whose equations are polynomials to the integers of a chip."""
+    refuse_equations(part)
+    target = part.target
     if target.current.overflow == "wrap_once":
         raise TargetError(
             "no rule of programmable neurons",
@@ -68,39 +57,27 @@ def lower_programmable(
             got="wrap_once",
             allowed="wrap, saturate",
         )
-    step = _Step(name, neuron, p, noise, wires, target, dt, method, log)
-    ports = [step.synapse(w, wires) for w in wires]
-    step.advance(noise)
-    step.fire()
-    return step.b.build(), step.edges(ports, delays), step.probes, step.watches
+    step = _Step(part)
+    ports = step.all()
+    return step.b.build(), step.edges(ports), step.probes, step.watches
 
 
 class _Step(ModelStep):
     """The step in integers."""
 
-    def __init__(
-        self,
-        name: str,
-        neuron: Neuron,
-        p: Mapping[str, Any],
-        noise: tuple[Any, ...],
-        wires: list[Wire],
-        target: Target,
-        dt: float,
-        method: str,
-        log: Log,
-    ) -> None:
+    def __init__(self, part: Part) -> None:
+        wires, neuron, noise = part.wires, part.neuron, part.noise
         self.wires = wires
         multiplied = any(isinstance(n, MultiplicativeNoise) for n in noise)
         self._headroom = MULTIPLIED if multiplied else HEADROOM
         self.watches: list[Watch] = []
-        self._bound = p
-        self._spans = dict(neuron.span(SimpleNamespace(**p)))
+        self._bound = part.p
+        self._spans = dict(neuron.span(SimpleNamespace(**part.p)))
         self._exponents: dict[str, int] = {}
-        super().__init__(name, neuron, p, target, dt, method, log)
+        super().__init__(part)
         units = {k: d.unit for k, d in neuron.parameters.items()} | _NOISE_UNITS
         units |= {f"E_rev of {w.variable}": "V" for w in wires}
-        self._words = Words(self.b, target.neuron, log, units)
+        self._words = Words(self.b, part.target.neuron, part.log, units)
 
     # states of the model -------------------------------------------------------------------------
 
@@ -241,12 +218,12 @@ class _Step(ModelStep):
             self.log.warnings.append(f"{self.name}: {state} never decays")
         return leaf(state, new, unit)
 
-    def edges(self, ports: list[str], delays: dict[int, int]) -> list[Edge]:
+    def edges(self, ports: list[str]) -> list[Edge]:
         """Incoming edges, with weights in units of their state."""
         out = []
         for i, (w, port) in enumerate(zip(self.wires, ports, strict=True)):
             f = weight_field(np.asarray(w.data), 1 / self.unit[port], self.target)
             report_weights(w, f, f.realised, self.log)
             weights = w.build(Int(self.target.current.input_bits), f.effective)
-            out.append(Edge(w.source, self.name, port, weights, delays[i]))
+            out.append(Edge(w.source, self.name, port, weights, self.part.delays[i]))
         return out

@@ -8,16 +8,16 @@ import numpy as np
 
 from neurohw.errors import LoweringError
 from neurohw.network import Neuron
-from neurohw.targets import Target
 
 from .algebra import constant, leaf, operations
-from .wires import Wire
+from .part import Part
 
 __all__ = ["refuse_equations"]
 
 
-def refuse_equations(name: str, neuron: Neuron, wires: list[Wire], target: Target) -> None:
+def refuse_equations(part: Part) -> None:
     """Refuse, with the reason, a model that the target's neurons cannot compute."""
+    name, neuron, wires, target = part.name, part.neuron, part.wires, part.target
     able = target.neuron.functions
     if able == "all":
         return

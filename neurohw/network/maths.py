@@ -9,18 +9,12 @@ import numpy as np
 __all__ = ["exp", "expm1", "exprel", "log", "maximum", "minimum", "sqrt", "where"]
 
 
-def _symbol(*args: Any) -> Any:
-    """The first symbol among the arguments: it knows how to apply a function."""
-    return next((a for a in args if hasattr(a, "apply_function")), None)
-
-
 def _call(name: str, *args: Any) -> Any:
-    symbol = _symbol(*args)
+    """NumPy's function of this name; a symbol among the arguments knows how to apply it."""
+    symbol = next((a for a in args if hasattr(a, "apply_function")), None)
     if symbol is not None:
         return symbol.apply_function(name, *args)
-    return {"minimum": np.minimum, "maximum": np.maximum, "where": np.where}.get(
-        name, getattr(np, name)
-    )(*args)
+    return getattr(np, name)(*args)
 
 
 def exp(x: Any) -> Any:

@@ -24,7 +24,7 @@ import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -227,10 +227,10 @@ class Neuron(Part):
         p = SimpleNamespace(**self.values)
         return dict(self.derivatives(SimpleNamespace(**states, I=p.I_bias + current), p))
 
-    def start(self) -> dict[str, Any]:
-        """Every state at time 0 in SI."""
-        p = SimpleNamespace(**self.values)
-        return dict.fromkeys(self.states, 0.0) | dict(self.initial(p))
+    def start(self, p: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Every state at time 0 in SI, with the parameters ``p`` if they are other than its own."""
+        space = SimpleNamespace(**(self.values if p is None else p))
+        return dict.fromkeys(self.states, 0.0) | dict(self.initial(space))
 
 
 def read_parameters(
@@ -251,27 +251,19 @@ def read_parameters(
     return out
 
 
-def above(ask: Ask, key: str, high: Value, low: Value, low_key: str, unit: str = "V") -> None:
-    """Refuse unless every ``high`` is greater than its ``low``."""
+def above(ask: Ask, key: str, high: Value, low: Value, low_key: str, hint: str = "") -> None:
+    """Refuse voltages unless every ``high`` is greater than its ``low``; a hint where that is 0."""
     fine = np.atleast_1d(np.greater(high, low))
     if fine.all():
         return
     index = int(np.argmin(fine))
     one, other = (float(np.broadcast_to(x, fine.shape)[index]) for x in (high, low))
-    _refuse(ask, key, low_key, index if fine.size > 1 else None, one, other, unit)
-
-
-def _refuse(
-    ask: Ask, key: str, low_key: str, index: int | None, one: float, other: float, unit: str
-) -> NoReturn:
     ask.error(
         key,
-        f"must be above {low_key}" + ("" if index is None else f" at index {index}"),
-        got=Shown(format_si(one, unit)),
-        allowed=f"greater than {low_key} = {format_si(other, unit)}",
-        fix="V_reset defaults to E_L, which defaults to 0 V"
-        if other == 0 and low_key == "V_reset"
-        else "",
+        f"must be above {low_key}" + (f" at index {index}" if fine.size > 1 else ""),
+        got=Shown(format_si(one, "V")),
+        allowed=f"greater than {low_key} = {format_si(other, 'V')}",
+        fix=hint if other == 0 else "",
     )
 
 

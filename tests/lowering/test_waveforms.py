@@ -14,6 +14,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+import neurohw as nh
 from neurohw.backend import compile_program, load, simulate
 from neurohw.errors import LoweringError
 from neurohw.lowering import lower
@@ -34,6 +35,7 @@ from neurohw.network import (
 )
 from neurohw.program import F32, F64, Builder, Float, Probe, Program, State, verify
 from neurohw.targets import load_target
+from neurohw.targets.record import Delay
 
 DT = 1e-4
 SINE_ERROR = 4e-16  # of the polynomial, as the docstring of neurohw.lowering.waveforms has it
@@ -521,3 +523,24 @@ def test_currents_in_binary32() -> None:
 def test_a_chip_refuses_currents(target: str) -> None:
     with pytest.raises(LoweringError, match=rf"n\.currents: {target} has no currents that change"):
         potential([Step(amplitude="1 nA")], 10, target)
+
+
+@pytest.mark.parametrize("model", ["linear", "any"])
+def test_a_retimed_population_gets_its_current_as_late_as_its_spikes(model: str) -> None:
+    """On a float target whose synapses take a step: the network's V, one step later."""
+    slow = dataclasses.replace(load_target("float64"), name="slow", delay=Delay(extra=1))
+    net = nh.Network("late")
+    net.driver("x", nh.SpikeTimes(times=[[0.0]]))
+    neuron = nh.LIF(C="1 nF", tau="20 ms", V_th="1 V") if model == "linear" else nh.HodgkinHuxley()
+    net.population("n", neuron, currents=[nh.Step(amplitude="1 uA", start="0.5 ms", stop="1 ms")])
+    net.connect("x", "n", nh.Delta(weight="1 mV"))
+    net.probe("n", "v")
+    quick, late = (
+        nh.run(net, target=t, backend="reference", dt=1e-4, steps=20) for t in ("float64", slow)
+    )
+    assert late.latency == {"n": 1}
+    a, b = quick.trace("n").values[:, 0, 0], late.trace("n").values[:, 0, 0]
+    if model == "linear":  # at rest in the step that it waits; the axon is not
+        np.testing.assert_allclose(b[:19], a[:19], rtol=1e-14, atol=0)
+    on, off = (np.argmax(np.abs(np.diff(v, 2))[2:]) for v in (a, b))  # past the spike's jump
+    assert on == off

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from neurohw.errors import NetworkError, UnitError
+from neurohw.lowering import lower
 from neurohw.network import (
     IF,
     LIF,
@@ -182,6 +183,20 @@ class Slow(Leaky):
     @staticmethod
     def derivatives(x: Any, p: Any) -> Mapping[str, Any]:
         return {"V": (p.E - x.V) / (p.tau * p.k)}
+
+
+def test_a_state_without_a_start_begins_at_zero() -> None:
+    class Silent(Leaky):
+        @staticmethod
+        def initial(p: Any) -> Mapping[str, Any]:
+            return {}
+
+    neuron = Silent(tau="10 ms")
+    assert neuron.start() == {"V": 0.0}
+    net = Network("n")
+    net.population("n", neuron)
+    program = lower(net, "float64", dt=1e-4).program
+    assert float(program.population("n").states[0].init) == 0.0
 
 
 def test_a_model_made_from_a_model_keeps_its_parameters() -> None:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from neurohw.network.common import Ask, Origin, frozen
-from neurohw.network.model import Neuron, above, parameter
+from neurohw.network.model import Neuron, above, parameter, read_parameters
 from neurohw.network.units import Quantity, Shown, Value, brief, format_si
 
 __all__ = ["LIF"]
@@ -105,22 +105,19 @@ class LIF(Neuron):
         n = ask.count("size", size, least=1)
         written = {"C": C, "g_L": g_L, "tau": tau, "R": R}
         membrane = _membrane(ask, n, written)
-        rest = ask.si("E_L", E_L, "V", size=n)
+        others = {k: d for k, d in self.parameters.items() if k not in _MEMBRANE}
+        values = {"E_L": E_L, "V_th": V_th, "V_reset": V_reset, "V_init": V_init, "t_ref": t_ref,
+                  "t_ref_sigma": t_ref_sigma, "I_bias": I_bias}  # fmt: skip
         self._set(
             size=n,
             given=tuple(key for key, value in written.items() if value is not None),
             **membrane,
-            E_L=rest,
-            V_th=ask.si("V_th", V_th, "V", size=n),
-            V_reset=rest if V_reset is None else ask.si("V_reset", V_reset, "V", size=n),
-            V_init=rest if V_init is None else ask.si("V_init", V_init, "V", size=n),
-            t_ref=ask.si("t_ref", t_ref, "s", size=n, least=0),
-            t_ref_sigma=ask.si("t_ref_sigma", t_ref_sigma, "s", size=n, least=0),
-            I_bias=ask.si("I_bias", I_bias, "A", size=n),
+            **read_parameters(ask, n, others, values),
             reset=ask.choice("reset", reset, ("to", "subtract", "none")),
         )
         if self.reset != "none":
-            above(ask, "V_th", self.V_th, self.V_reset, "V_reset")
+            hint = "V_reset defaults to E_L, which defaults to 0 V"
+            above(ask, "V_th", self.V_th, self.V_reset, "V_reset", hint)
 
     def arguments(self) -> dict[str, Any]:
         """Constructor keywords, SI values, that build an equal object."""
