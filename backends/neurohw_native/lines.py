@@ -80,13 +80,11 @@ def at_spikes(k: Kernel, p: int, plan: PopPlan) -> tuple[str, list[str], list[st
         body.append(f"{array}[i] = {value}")
     drawn = ", ".join(f"h{m}" for m in range(len(sites)))
     lines = [
-        f"def rare{p}(f, g, el, tr, t, a, b, table, ci, cf, cd, {', '.join([drawn, *arrays])}):",
+        f"def rare{p}(c, n, el, tr, t, a, b, table, ci, cf, cd, {', '.join([drawn, *arrays])}):",
         *("    " + h for h in head),
-        "    for m in range(len(g)):",
-        "        if g[m] != 0:",
-        "            for i in range(8 * m, 8 * m + 8):",
-        "                if f[i] != 0:",
-        *("                    " + x for x in body),
+        "    for m in range(n):",
+        "        i = c[m]",
+        *("        " + x for x in body),
     ]
-    source = "\n".join(lines) + f"\n\n\nrare{p} = jit(rare{p}, CACHE)\n\n\n"
+    source = "\n".join(lines) + f"\n\n\nrare{p} = jit(rare{p}, CACHE, True)\n\n\n"
     return source, list(arrays), sites

@@ -46,7 +46,8 @@ def cache_directory() -> Path | None:
 
 @cache
 def _environment() -> str:
-    helpers = Path(__file__).with_name("kernels.py").read_text(encoding="utf-8")
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    helpers = "".join(path.read_text(encoding="utf-8") for path in files)
     return f"{numba.__version__} {np.__version__} {sys.version}\n{helpers}"
 
 

@@ -15,8 +15,8 @@ from neurohw.program import Dense, Edge, Float, Int, Interval, Population, Progr
 from neurohw.program.intervals import exact_interval, weight_sums
 from neurohw.program.types import Bool, DType
 
-__all__ = ["DTYPES", "Kernel", "PopPlan", "Tap", "WatchRow"]
-__all__ += ["components", "edge_arrays", "fits32", "kind_of", "plan_population", "storage_kind"]
+__all__ = ["DTYPES", "Kernel", "PopPlan", "Tap", "WatchRow", "components", "delivery"]
+__all__ += ["edge_arrays", "fits32", "kind_of", "plan_population", "storage_kind"]
 
 DTYPES: Mapping[str, np.dtype] = {
     "b": np.dtype(np.uint8),
@@ -96,6 +96,7 @@ class PopPlan:
     taps: tuple[Tap, ...]
     watches: tuple[WatchRow, ...]
     traces: tuple[tuple[int, int], ...]  # (probe index in the program, tap)
+    reduced: frozenset[int]  # probes of which moments are kept
     event_probe: int | None
     ring: bool
     spike: bool
@@ -166,7 +167,7 @@ def plan_population(program: Program, q: Population, spans: tuple[Interval | Non
     for w in program.watches:
         if w.population == q.name:
             i = q.value(w.value)
-            kind = storage_kind(q.nodes[i].dtype)
+            kind = kind_of(q.nodes[i].dtype, spans[i])
             watches.append(WatchRow(w.key, w.lo, w.hi, tap("node", i, False, kind)))
     trap_ports = set()
     for j, port in enumerate(q.ports):
@@ -218,6 +219,7 @@ def plan_population(program: Program, q: Population, spans: tuple[Interval | Non
         tuple(taps),
         tuple(watches),
         tuple(traces),
+        frozenset(j for j, _ in traces if program.probes[j].reduce),
         event_probe,
         ring,
         spike,
@@ -262,16 +264,44 @@ def _rare(q: Population, recorded: set[int]) -> dict[str, Rare]:
     return found
 
 
-def edge_arrays(edge: Edge, kind: str) -> tuple[np.ndarray, ...]:
-    """The arrays ``deliver_*`` takes for an edge into a port held as ``kind``."""
+def delivery(edge: Edge, kind: str) -> str:
+    """How an edge into a port held as ``kind`` is delivered: the end of the name of a function."""
     w = edge.weights
-    data = w.data.astype(DTYPES[kind]) if kind != "i8" else w.data
     if isinstance(w, Dense):
-        return (np.array(data.T, order="C").reshape(-1),)
+        return "bytes" if kind[0] == "i" and held(w.data) == np.int8 else "dense"
     if isinstance(w, Sparse):
-        index = np.int32 if w.targets < 2**31 else np.int64
-        return np.array(w.indptr), w.indices.astype(index), np.array(data)
-    return (np.array(data),)
+        return "same" if len(w.data) and equal(w.data) else "sparse"
+    return "one"
+
+
+def equal(data: np.ndarray) -> bool:
+    """Whether all entries are the same."""
+    return data.strides == (0,) or bool((data == data[0]).all())
+
+
+def held(data: np.ndarray) -> np.dtype:
+    """The narrowest type that holds these weights: floats as they are."""
+    if data.dtype.kind != "i" or not data.size:
+        return data.dtype
+    lo, hi = int(data.min()), int(data.max())
+    types = (np.dtype(f"i{n}") for n in (1, 2, 4, 8))
+    return next(t for t in types if lo >= np.iinfo(t).min and hi <= np.iinfo(t).max)
+
+
+def edge_arrays(edge: Edge, kind: str) -> tuple[np.ndarray, ...]:
+    """The arrays that ``deliver_*`` takes for an edge into a port held as ``kind``."""
+    w = edge.weights
+    same = delivery(edge, kind) == "same"
+    data = w.data[:1] if same else w.data
+    data = data.astype(held(data)) if kind[0] == "i" else data.astype(DTYPES[kind])
+    if isinstance(w, Dense):
+        rows = np.zeros((w.data.shape[1] + 1, w.data.shape[0]), data.dtype)
+        rows[:-1] = data.T
+        return (rows.reshape(-1),)
+    if isinstance(w, Sparse):
+        index = np.uint16 if w.targets <= 2**16 else np.int32
+        return np.array(w.indptr), w.indices.astype(index), data
+    return (data,)
 
 
 @dataclass
@@ -279,9 +309,10 @@ class Kernel:
     """The source of a component, and what has to be passed to it, in order.
 
     ``arrays``: ("state", population, name), ("params", kind, ""), ("external", population, name),
-    ("history", population, ""), ("edge", index of the edge, index of the array), ("traces", kind,
-    ""). ``ints``, ``singles``, ``doubles``: (population, node) of each hoisted number. ``sites``:
-    the draws' site names. ``events``: names of the populations whose spikes are returned.
+    ("history", population, ""), ("count" or "index" of the ring, population, ""), ("edge", index
+    of the edge, index of the array), ("traces", kind, ""), ("moments", "", ""). ``ints``,
+    ``singles``, ``doubles``: (population, node) of each hoisted number. ``sites``: the draws' site
+    names. ``events``: names of the populations whose spikes are returned.
     """
 
     pops: list[PopPlan]
@@ -295,6 +326,6 @@ class Kernel:
     externals: list[tuple[str, str]] = field(default_factory=list)
     sites: list[str] = field(default_factory=list)
     edges: list[int] = field(default_factory=list)
-    probes: list[tuple[int, int, str]] = field(default_factory=list)  # probe, tap row, kind
+    probes: list[tuple[int, int, str]] = field(default_factory=list)  # probe, tap row, kind or ""
     watches: list[tuple[int, int]] = field(default_factory=list)  # (population, row in it)
     events: list[str] = field(default_factory=list)

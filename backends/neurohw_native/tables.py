@@ -1,4 +1,4 @@
-"""The numbers of a program in the form the kernels take them."""
+"""The numbers of a program, and the arrays of a call, in the form the kernels take them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import numpy as np
 from neurohw.program import Probe, Program, RunState
 from neurohw.program.philox import normal_table, site_hash
 from neurohw_native.plan import DTYPES, Kernel, edge_arrays, kind_of
+from neurohw_native.spikes import divide
 
-__all__ = ["Call", "Tables", "samples_before"]
+__all__ = ["Block", "Call", "Tables", "Traces", "samples_before"]
 
 Array = np.ndarray
 I64 = np.int64
@@ -36,8 +37,11 @@ def _rows(rows: list[Any], width: int) -> Array:
     return np.array(rows, I64).reshape(-1, width)
 
 
+WINDOW = 64  # at most: rings grow with it
+
+
 class Tables:
-    """What depends on the program only; ``call`` adds what depends on a call."""
+    """What depends on the program only; ``bind`` adds what depends on a call."""
 
     def __init__(self, program: Program, kernel: Kernel) -> None:
         self.program, self.kernel = program, kernel
@@ -53,6 +57,12 @@ class Tables:
         )
         self.delays = np.array([program.edges[j].delay for j in kernel.edges], I64)
         self.depths = np.array([program.depth[q.name] for q in pops], I64)
+        edges = [program.edges[j] for j in kernel.edges]
+        later = [e.delay for e in edges if e.delay]
+        self.window = min([WINDOW, *later]) if later else 1
+        """Steps that a part may run before it needs to know which elements of others fired."""
+        zero = {e.target for e in edges if not e.delay}
+        self.zero = np.array([q.name in zero for q in pops], I64)
         info = np.iinfo(I64)
         rows = [kernel.pops[p].watches[j] for p, j in kernel.watches]
         taps = [kernel.pops[p].row(kernel.pops[p].watches[j].tap)[1] for p, j in kernel.watches]
@@ -64,6 +74,7 @@ class Tables:
             3,
         )
         self.edges: dict[int, tuple[Array, ...]] = {}
+        self._divided: dict[tuple[int, int], Array] = {}
         for j in kernel.edges:
             e = program.edges[j]
             plan = next(x for x in kernel.pops if x.pop.name == e.target)
@@ -97,40 +108,13 @@ class Tables:
             parts.setdefault(kind, []).append(_flat(data[trials] if data.ndim == 2 else data))
         return {k: np.concatenate(v) for k, v in parts.items()}, _rows(rows, 3)
 
-    def _traces(
-        self, trials: int, t0: int, steps: int
-    ) -> tuple[dict[str, Array], Array, dict[int, Array]]:
-        """One array per kind for all traces, the probes' rows, and each trace as a view."""
-        views: list[tuple[int, str, int, tuple[int, ...], np.dtype]] = []
-        ends: dict[str, int] = {}
-        rows = []
-        for j, tap, kind in self.kernel.probes:
-            probe = self.program.probes[j]
-            q = self.program.population(probe.population)
-            start = ends.get(kind, 0)
-            rows.append((tap, probe.every, probe.offset, start, 0, trials * q.size))
-            if kind:
-                count = samples_before(probe, t0 + steps) - samples_before(probe, t0)
-                ends[kind] = start + count * trials * q.size
-                dtype = q.nodes[q.value(probe.value)].dtype.storage
-                views.append((j, kind, start, (count, trials, q.size), dtype))
-        flat = {k: np.empty(n, DTYPES[k]) for k, n in ends.items()}
-        return (
-            flat,
-            _rows(rows, 6),
-            {
-                j: flat[kind][start : start + math.prod(shape)].view(dtype).reshape(shape)
-                for j, kind, start, shape, dtype in views
-            },
-        )
-
-    def call(
+    def bind(
         self, now: RunState, externals: Mapping[str, Array], origin: int, t0: int, steps: int
     ) -> Call:
-        """Bind the arrays of a call; ``now`` is written to."""
+        """Bind the arrays of a call; ``now`` is written to, ``externals`` begin at ``origin``."""
         params, strides = self._params(now.trials)
-        flat, rows, traces = self._traces(len(now.trials), t0, steps)
-        arrays = []
+        traces = Traces(self, len(now.trials), t0, steps)
+        arrays: list[Array | None] = []
         for kind, a, b in self.kernel.arrays:
             if kind == "state":
                 arrays.append(_flat(now.values[f"{a}.{b}"]))
@@ -141,15 +125,107 @@ class Tables:
             elif kind == "external":
                 arrays.append(_flat(externals[f"{a}.{b}"]))
             elif kind == "traces":
-                arrays.append(flat[str(a)])
-            else:
-                arrays.append(self.edges[int(a)][int(b)])
+                arrays.append(traces.flat[str(a)])
+            else:  # of an edge, a ring, or moments: these depend on the parts, or on the task
+                arrays.append(None)
         outside = []
         for pop, name in self.kernel.externals:
             data = externals[f"{pop}.{name}"]
             row = data.shape[1] * data.shape[2]
             outside.append((row, data.shape[2] if data.shape[1] > 1 else 0, t0 - origin))
-        return Call(self, now.trials, t0, arrays, _rows(outside, 3), strides, rows, traces)
+        return Call(self, now.trials, t0, arrays, _rows(outside, 3), strides, traces)
+
+    def cut(self, parts: int) -> Array:
+        """First element of each part of each population, and the end: ``[populations, parts + 1]``.
+
+        Parts are multiples of 32 elements, so that no two threads write to one line of cache.
+        """
+        lines = -(-self.sizes // 32)
+        ends = [np.minimum(lines * j // parts * 32, self.sizes) for j in range(parts + 1)]
+        return np.stack([*ends[:-1], self.sizes], axis=1)
+
+    def slots(self, parts: int) -> Array:
+        """Slots of each ring. Some thread may be a window ahead of one that still reads."""
+        return self.depths + (1 if parts == 1 else self.window + 1)
+
+    def edge(self, index: int, parts: int, array: int) -> Array:
+        """An array of an edge; compressed rows are divided among ``parts``."""
+        if parts == 1 or array or len(self.edges[index]) == 1:
+            return self.edges[index][array]
+        if (index, parts) not in self._divided:
+            ptr, indices, _ = self.edges[index]
+            target = [plan.pop.name for plan in self.kernel.pops].index(
+                self.program.edges[index].target
+            )
+            out = np.empty((len(ptr) - 1, parts + 1), I64)
+            divide(ptr, indices, self.cut(parts)[target], out)
+            self._divided[index, parts] = out.reshape(-1)
+        return self._divided[index, parts]
+
+
+class Traces:
+    """Where the samples of a span go.
+
+    Attributes
+    ----------
+    flat : dict
+        Kind -> all traces of it in one array.
+    views : dict
+        Probe -> its trace ``[samples, T, size]``, a view of ``flat``.
+    rows : int64 [probes, 7]
+        What ``records.record`` takes; those of moments lie in an array of each task.
+    moments : dict
+        Probe -> (start, samples, size) within a task's array of ``length`` float64.
+    """
+
+    def __init__(self, tables: Tables, trials: int, t0: int, steps: int) -> None:
+        self.flat: dict[str, Array] = {}
+        self.views: dict[int, Array] = {}
+        self.moments: dict[int, tuple[int, int, int]] = {}
+        self.length = 0
+        ends: dict[str, int] = {}
+        shapes: list[tuple[int, str, int, tuple[int, ...]]] = []
+        rows = []
+        for j, tap, kind in tables.kernel.probes:
+            probe = tables.program.probes[j]
+            size = tables.program.population(probe.population).size
+            count = samples_before(probe, t0 + steps) - samples_before(probe, t0)
+            start, sample = ends.get(kind, 0), trials * size
+            if kind == "m":
+                start, sample = self.length, 2 * size
+                self.moments[j] = start, count, size
+                self.length += count * sample
+            elif kind:
+                ends[kind] = start + count * sample
+                shapes.append((j, kind, start, (count, trials, size)))
+            rows.append((tap, probe.every, 0, start, 0, size, sample))
+        self.rows = _rows(rows, 7)
+        self.flat = {k: np.empty(n, DTYPES[k]) for k, n in ends.items()}
+        for j, kind, start, shape in shapes:
+            q = tables.program.population(tables.program.probes[j].population)
+            dtype = q.nodes[q.value(tables.program.probes[j].value)].dtype.storage
+            part = self.flat[kind][start : start + math.prod(shape)]
+            self.views[j] = part.view(dtype).reshape(shape)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Trials ``b0 .. b0 + trials - 1`` and, of each population, a part of the elements.
+
+    ``cut`` is that of ``Tables.cut``, ``part`` a number of it. ``before`` is the number of trials
+    that the same task ran for the same elements before this block.
+    """
+
+    b0: int
+    trials: int
+    cut: Array
+    part: int = 0
+    parts: int = 1
+    before: int = 0
+
+    @property
+    def lanes(self) -> int:
+        return self.trials * int((self.cut[:, self.part + 1] - self.cut[:, self.part]).sum())
 
 
 @dataclass(frozen=True)
@@ -159,22 +235,52 @@ class Call:
     tables: Tables
     trials: Array
     t0: int
-    arrays: list[Array]
+    arrays: list[Array | None]
     outside: Array
     strides: Array
-    rows: Array
-    traces: dict[int, Array]
+    traces: Traces
 
-    def arguments(self, t: int, ledger: Array) -> list[Any]:
-        """All arguments of a block but the first two, for steps from ``t`` on."""
+    def rings(self, block: Block) -> dict[tuple[str, str], Array]:
+        """Empty rings for a block, shared with the other parts of its trials."""
+        found = {}
+        slots = self.tables.slots(block.parts)
+        for p, plan in enumerate(self.tables.kernel.pops):
+            if plan.ring:
+                n = int(slots[p]) * block.trials
+                name = plan.pop.name
+                found["count", name] = np.zeros(n * block.parts, I64)
+                found["index", name] = np.empty(n * plan.pop.size, np.int32)
+        return found
+
+    def arguments(
+        self,
+        block: Block,
+        t: int,
+        ledger: Array,
+        rings: Mapping[tuple[str, str], Array],
+        moments: Array,
+        bar: Array,
+    ) -> list[Any]:
+        """All arguments of the kernel but the first, for steps from ``t`` on."""
         s = self.tables
-        rows = self.rows.copy()
+        rows = self.traces.rows.copy()
         for m, (j, _, _) in enumerate(s.kernel.probes):
             probe = s.program.probes[j]
-            rows[m, 4] = samples_before(probe, t) - samples_before(probe, self.t0)
+            done = samples_before(probe, t)
+            rows[m, 2] = probe.offset + done * probe.every
+            rows[m, 4] = done - samples_before(probe, self.t0)
         outside = self.outside.copy()
         outside[:, 2] += t - self.t0
+        arrays = []
+        for (kind, a, b), array in zip(s.kernel.arrays, self.arrays, strict=True):
+            if array is not None:
+                arrays.append(array)
+            elif kind == "edge":
+                arrays.append(s.edge(int(a), block.parts, int(b)))
+            else:
+                arrays.append(moments if kind == "moments" else rings[kind, str(a)])
         return [
+            block.cut,
             s.sizes,
             s.key,
             s.sites,
@@ -186,7 +292,10 @@ class Call:
             *s.numbers,
             s.delays,
             s.depths,
+            s.slots(block.parts),
+            s.zero,
             self.strides,
             outside,
-            *self.arrays,
+            bar,
+            *arrays,
         ]

@@ -20,7 +20,7 @@ from neurohw.program import (
 )
 from neurohw.program.philox import normal_table, normals, site_hash, words
 from neurohw.reference import ReferenceRun
-from neurohw_native.kernels import one_normal, one_word
+from neurohw_native.draws import one_normal, one_word
 from neurohw_native.plan import plan_population
 
 

@@ -22,11 +22,8 @@ from neurohw.program import (
     Dense,
     Edge,
     Int,
-    OneToOne,
-    Population,
     Probe,
     Program,
-    Sparse,
     Watch,
     freeze,
     initial_state,
@@ -36,53 +33,8 @@ from neurohw.reference import ReferenceRun
 I24 = Int(24)
 
 
-def equal(p: Program, steps: int, *, trials=None, t0: int = 0, inputs=None) -> int:
-    """Compare all events, traces, states and ledgers with the reference; return the events."""
-    state = initial_state(p, trials)
-    a, x = ReferenceRun(p)(state, inputs, t0, steps)
-    b, y = neurohw_native.backend().compile(p)(state, inputs, t0, steps)
-    for k in a.values:
-        np.testing.assert_array_equal(a.values[k], b.values[k], strict=True)
-    for k in a.history:
-        np.testing.assert_array_equal(a.history[k], b.history[k], strict=True)
-    assert x.events.keys() == y.events.keys() and x.ledger == y.ledger
-    for k in x.events:
-        for n in ("trial", "step", "element"):
-            np.testing.assert_array_equal(getattr(x.events[k], n), getattr(y.events[k], n))
-    for k in x.traces:
-        np.testing.assert_array_equal(x.traces[k], y.traces[k], strict=True)
-    return sum(len(e) for e in x.events.values())
-
-
-def noisy(name: str, size: int, *, threshold: int = 9000, port: bool = False) -> Population:
-    """Leaky integrator with integer noise, and an input port where wanted."""
-    b = Builder(name, size)
-    v = b.state("v", I24)
-    x = b.shr(b.mul(v, b.const(3900, Int(13)), Int(40)), 12, I24, rounding="toward_zero")
-    x = b.add(x, b.normal("noise"), I24, overflow="saturate")
-    if port:
-        x = b.add(x, b.port("in", Int(20), "saturate"), I24, overflow="saturate")
-    s = b.compare("gt", x, b.const(threshold, I24))
-    b.write("v", b.select(s, b.const(0, I24), x), name="v")
-    b.spike(s)
-    return b.build()
-
-
-def weights(kind: str, n: int, seed: int) -> Dense | Sparse | OneToOne:
-    rng = np.random.default_rng(seed)
-    t = Int(14)
-    if kind == "one":
-        return OneToOne(t, freeze(rng.integers(-3000, 3000, n), t))
-    data = rng.integers(-3000, 3000, (n, n))
-    if kind == "dense":
-        return Dense(t, freeze(data, t))
-    mask = rng.random((n, n)) < 0.3
-    ptr = np.concatenate([[0], np.cumsum(mask.sum(axis=1))])
-    return Sparse(t, ptr, np.nonzero(mask)[1], freeze(data[mask], t), n)
-
-
 def test_random123_vectors_through_the_kernel() -> None:
-    from neurohw_native.kernels import _fill_word
+    from neurohw_native.draws import _fill_word
 
     pi = [0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344, 0xA4093822, 0x299F31D0]
     for inputs, words in (
@@ -98,27 +50,27 @@ def test_random123_vectors_through_the_kernel() -> None:
 
 
 @pytest.mark.parametrize("delay", [1, 2, 7, 8, 33, 70])
-def test_recurrent_delays_of_all_kinds(delay: int) -> None:
+def test_recurrent_delays_of_all_kinds(delay: int, kit) -> None:
     n = 12
-    pops = (noisy("A", n, port=True), noisy("B", n, port=True))
+    pops = (kit.noisy("A", n, port=True), kit.noisy("B", n, port=True))
     edges = (
-        Edge("A", "B", "in", weights("dense", n, 1), 0),
-        Edge("B", "A", "in", weights("sparse", n, 2), delay),
-        Edge("A", "A", "in", weights("one", n, 3), delay),
-        Edge("A", "B", "in", weights("sparse", n, 4), 70),
+        Edge("A", "B", "in", kit.weights("dense", n, 1), 0),
+        Edge("B", "A", "in", kit.weights("sparse", n, 2), delay),
+        Edge("A", "A", "in", kit.weights("one", n, 3), delay),
+        Edge("A", "B", "in", kit.weights("sparse", n, 4), 70),
     )
     probes = (Probe("A", "spikes"), Probe("B", "spikes"), Probe("B", "v", 3, 2))
     p = Program("net", seed=5, trials=5, populations=pops[::-1], edges=edges, probes=probes)
-    assert equal(p, 85, t0=delay) > 300
-    assert equal(p, 40, t0=3, trials=[1, 4]) > 20
+    assert kit.equal(p, 85, t0=delay) > 300
+    assert kit.equal(p, 40, t0=3, trials=[1, 4]) > 20
 
 
-def test_zero_delay_chain() -> None:
+def test_zero_delay_chain(kit) -> None:
     n = 9
     names = "DACB"  # declared out of order; the chain is A -> B -> C -> D
-    pops = tuple(noisy(k, n, port=True) for k in names)
+    pops = tuple(kit.noisy(k, n, port=True) for k in names)
     edges = tuple(
-        Edge(a, b, "in", weights("dense", n, ord(a)), 0) for a, b in ("AB", "BC", "CD", "AD")
+        Edge(a, b, "in", kit.weights("dense", n, ord(a)), 0) for a, b in ("AB", "BC", "CD", "AD")
     )
     p = Program(
         "chain",
@@ -127,24 +79,26 @@ def test_zero_delay_chain() -> None:
         edges=edges,
         probes=tuple(Probe(k, "spikes") for k in names),
     )
-    assert equal(p, 30) > 50
+    assert kit.equal(p, 30) > 50
 
 
 @pytest.mark.parametrize(("size", "trials"), [(1, 700), (3, 200), (1500, 1), (700, 3), (64, 9)])
-def test_blocks_of_trials_and_of_elements(size: int, trials: int) -> None:
+def test_blocks_of_trials_and_of_elements(size: int, trials: int, kit) -> None:
     p = Program(
         "flat",
         seed=2**64 - 1,
         trials=trials,
-        populations=(noisy("N", size),),
+        populations=(kit.noisy("N", size),),
         probes=(Probe("N", "spikes"), Probe("N", "v", 5, 1)),
         watches=(Watch("N", "v", -20000, 7000),),
     )
-    assert equal(p, 37, t0=2**34 - 40) > 100
+    assert kit.equal(p, 37, t0=2**34 - 40) > 100
 
 
-def test_threads_do_not_matter_and_may_be_ours() -> None:
-    p = Program("flat", trials=600, populations=(noisy("N", 2),), probes=(Probe("N", "spikes"),))
+def test_threads_do_not_matter_and_may_be_ours(kit) -> None:
+    p = Program(
+        "flat", trials=600, populations=(kit.noisy("N", 2),), probes=(Probe("N", "spikes"),)
+    )
     run, state = neurohw_native.backend().compile(p), initial_state(p)
     used = numba.get_num_threads()
     results = []
@@ -164,7 +118,7 @@ def test_threads_do_not_matter_and_may_be_ours() -> None:
             np.testing.assert_array_equal(getattr(r, n), getattr(results[0], n))
 
 
-def test_float_sums_keep_their_order() -> None:
+def test_float_sums_keep_their_order(kit) -> None:
     n = 40
     b = Builder("S", n)
     b.spike(b.external("x", BOOL))
@@ -180,10 +134,10 @@ def test_float_sums_keep_their_order() -> None:
     p = Program(
         "sum", trials=4, populations=(b.build(), source), edges=edges, probes=(Probe("T", "sum"),)
     )
-    equal(p, 50, inputs={"S.x": rng.random((50, 4, n)) < 0.5})
+    kit.equal(p, 50, inputs={"S.x": rng.random((50, 4, n)) < 0.5})
 
 
-def test_moments_are_streamed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_moments_are_streamed(monkeypatch: pytest.MonkeyPatch, kit) -> None:
     from neurohw_native import run as module
 
     monkeypatch.setattr(module, "MOMENT_BYTES", 1 << 12)
@@ -191,7 +145,7 @@ def test_moments_are_streamed(monkeypatch: pytest.MonkeyPatch) -> None:
         p = Program(
             "m",
             trials=150,  # more than two groups of the kernel
-            populations=(noisy("N", size),),
+            populations=(kit.noisy("N", size),),
             probes=(Probe("N", "v", 2, 1, "moments"), Probe("N", "spikes")),
         )
         state = initial_state(p)
@@ -202,7 +156,7 @@ def test_moments_are_streamed(monkeypatch: pytest.MonkeyPatch) -> None:
         np.testing.assert_array_equal(a.events["N"].step, b.events["N"].step)
 
 
-def test_trap_of_a_node_and_of_a_port() -> None:
+def test_trap_of_a_node_and_of_a_port(kit) -> None:
     b = Builder("S", 2)
     b.spike(b.external("x", BOOL))
     source = b.build()
@@ -223,24 +177,26 @@ def test_trap_of_a_node_and_of_a_port() -> None:
                 r(initial_state(p), x, 0, 40)
             messages.append(str(caught.value))
         assert messages[0] == messages[1]
-    equal(p, 5)
+    kit.equal(p, 5)
 
 
-def test_programs_that_differ_in_numbers_share_a_kernel() -> None:
+def test_programs_that_differ_in_numbers_share_a_kernel(kit) -> None:
     def blocks(threshold: int, size: int, seed: int) -> list:
         p = Program(
-            "n", seed=seed, populations=(noisy("X" * (size % 3 + 1), size, threshold=threshold),)
+            "n",
+            seed=seed,
+            populations=(kit.noisy("X" * (size % 3 + 1), size, threshold=threshold),),
         )
         return [k[2] for k in neurohw_native.backend().compile(p).kernels]
 
     assert blocks(9000, 4, 1) == blocks(7000, 900, 2)
 
 
-def test_chunks_join() -> None:
+def test_chunks_join(kit) -> None:
     p = Program(
         "c",
         trials=4,
-        populations=(noisy("N", 5),),
+        populations=(kit.noisy("N", 5),),
         probes=(Probe("N", "spikes"), Probe("N", "v", 7)),
     )
     run = neurohw_native.backend().compile(p)
@@ -249,8 +205,8 @@ def test_chunks_join() -> None:
     np.testing.assert_array_equal(a.traces["N.v"], b.traces["N.v"])
 
 
-def test_steps_beyond_the_counter_are_refused() -> None:
-    p = Program("c", populations=(noisy("N", 1),))
+def test_steps_beyond_the_counter_are_refused(kit) -> None:
+    p = Program("c", populations=(kit.noisy("N", 1),))
     with pytest.raises(ProgramError, match="out of range"):
         neurohw_native.backend().compile(p)(initial_state(p), None, 2**34 - 1, 2)
 
@@ -280,11 +236,11 @@ def test_import_is_light_and_cache_may_be_missing(tmp_path) -> None:
     assert list((tmp_path / "new").rglob("*.nbc")), "machine code is kept for the next process"
 
 
-def test_interrupt_is_heard() -> None:
+def test_interrupt_is_heard(kit) -> None:
     import _thread
     import time
 
-    p = Program("long", trials=400, populations=(noisy("N", 64),))
+    p = Program("long", trials=400, populations=(kit.noisy("N", 64),))
     run, state = neurohw_native.backend().compile(p), initial_state(p)
     run(state, None, 0, 100)
     timer = threading.Timer(0.5, _thread.interrupt_main)

@@ -1,0 +1,222 @@
+"""Who computes what: blocks of trials and elements, tasks for threads, teams that share a trial."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from typing import Any
+
+import numba
+import numpy as np
+
+from neurohw_native.jit import BARRIER, BROKEN
+from neurohw_native.tables import Block, Call
+
+__all__ = ["Done", "compute", "partition"]
+
+Array = np.ndarray
+LANES = 1536  # per block: many, so that a step costs more than its calls; few, for the caches
+SECONDS = 0.2  # aimed at per kernel call, so that an interrupt is heard
+TRIAL = 64  # steps after which the cost of a step is known
+MEETING = 1e-6  # seconds of work between two meetings of threads from which on a team may pay
+
+
+@dataclass
+class Done:
+    """What a block returned: per span its first step, and lane and row of all events."""
+
+    block: Block
+    ledger: Array
+    moments: Array
+    spans: list[tuple[int, tuple[Array, ...]]] = field(default_factory=list)
+
+
+def partition(
+    trials: int, sizes: Array, coupled: bool, threads: int, grouped: bool
+) -> list[list[Block]]:
+    """Cut the work into tasks, lists of blocks to be run one after the other.
+
+    Any cut gives the same result, but for the last bits of moments, which blocks of one task share
+    (``grouped``).
+    """
+    size = int(sizes.sum())
+    shares = threads * -(-trials * size // (LANES * threads))  # as many for each thread
+    lanes = max(64, -(-trials * size // shares))
+    if coupled or size <= lanes:
+        count = max(1, min(lanes // size, -(-trials // threads)))
+        cuts = [np.stack([0 * sizes, sizes], axis=1)]
+    else:
+        count, parts = 1, -(-size // lanes)
+        width = -(-size // parts // 32) * 32
+        cuts = [np.array([[e, min(e + width, size)]]) for e in range(0, size, width)]
+    starts = range(0, trials, count)
+    together = -(-len(starts) // (4 * threads)) if grouped else 1
+    tasks = []
+    for i in range(0, len(starts), together):
+        for cut in cuts:
+            tasks.append(
+                [
+                    Block(b, min(count, trials - b), cut, before=b - starts[i])
+                    for b in starts[i : i + together]
+                ]
+            )
+    return tasks
+
+
+def compute(
+    call: Call, kernel: Callable[..., Any], steps: int, cost: dict[int, float]
+) -> list[Done]:
+    """Run all trials for ``steps`` steps; ``cost`` remembers seconds per lane and step."""
+    threads = numba.get_num_threads()
+    trials, tables = len(call.trials), call.tables
+    coupled = tables.kernel.coupled
+    if coupled and trials < threads:
+        return _team(call, kernel, steps, threads)
+    tasks = partition(trials, tables.sizes, coupled, threads, call.traces.length > 0)
+    stop = threading.Event()
+
+    def work(task: list[Block]) -> list[Done]:
+        moments = np.zeros(call.traces.length)
+        return [_advance(call, kernel, block, steps, moments, cost, stop) for block in task]
+
+    if threads == 1 or len(tasks) == 1:
+        return [done for task in tasks for done in work(task)]
+    pool = ThreadPoolExecutor(min(threads, len(tasks)))
+    try:
+        futures = [pool.submit(work, task) for task in tasks]
+        while wait(futures, timeout=0.5, return_when=FIRST_EXCEPTION).not_done:
+            if any(f.done() and f.exception() for f in futures):
+                break
+        return [done for f in futures for done in f.result()]
+    finally:  # an interrupt ends here: let the running calls finish, start no other
+        stop.set()
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _advance(
+    call: Call,
+    kernel: Callable[..., Any],
+    block: Block,
+    steps: int,
+    moments: Array,
+    cost: dict[int, float],
+    stop: threading.Event,
+) -> Done:
+    """Run a block that nobody else works on."""
+    done = Done(block, call.tables.empty_ledger(), moments)
+    rings, bar = call.rings(block), np.zeros(BARRIER, np.int64)
+    t, end = call.t0, call.t0 + steps
+    while not done.spans or t < end:
+        known = cost.get(0)
+        span = TRIAL if known is None else int(SECONDS / (known * block.lanes))
+        n = min(end - t, max(8, (t + span) // 8 * 8 - t))
+        begin = time.perf_counter()
+        _call(call, kernel, done, t, n, (t == call.t0, t + n == end), rings, bar)
+        if n:
+            cost[0] = (time.perf_counter() - begin) / (n * block.lanes)
+        t += n
+        if stop.is_set():
+            break
+    return done
+
+
+def _call(
+    call: Call,
+    kernel: Callable[..., Any],
+    done: Done,
+    t: int,
+    n: int,
+    ends: tuple[bool, bool],
+    rings: dict[tuple[str, str], Array],
+    bar: Array,
+) -> None:
+    b = done.block
+    window = call.tables.window
+    geometry = (b.b0, b.trials, t, n, b.part, b.parts, window, b.before, *map(int, ends))
+    arguments = call.arguments(b, t, done.ledger, rings, done.moments, bar)
+    done.spans.append((t - call.t0, kernel(geometry, *arguments)[:-1]))
+
+
+def _team(call: Call, kernel: Callable[..., Any], steps: int, threads: int) -> list[Done]:
+    """Run fewer trials than threads: alone, or with their elements cut among the threads.
+
+    What is faster depends on the network and on what else the machine does, so both are tried.
+    """
+    trials = len(call.trials)
+    moments = np.zeros(call.traces.length)
+    teams = {}
+    for parts in (1, threads):
+        cut = call.tables.cut(parts)
+        blocks = [Block(0, trials, cut, part, parts) for part in range(parts)]
+        teams[parts] = [Done(b, call.tables.empty_ledger(), moments) for b in blocks]
+    t, end = call.t0, call.t0 + steps
+    with ThreadPoolExecutor(threads - 1) as pool:
+        for parts, n in _plan(call, steps, threads, (cost := {})):
+            spans = _spans(t, n, cost.get(parts))
+            rings, bar = call.rings(teams[parts][0].block), np.zeros(BARRIER, np.int64)
+            begin = time.perf_counter()
+            for a, m in spans:
+                last = (a == t, a + m == t + n)
+                _together(pool, call, kernel, teams[parts], a, m, last, rings, bar)
+            if n:
+                cost[parts] = (time.perf_counter() - begin) / n
+            t += n
+    assert t == end
+    return [done for team in teams.values() for done in team if done.spans]
+
+
+def _plan(
+    call: Call, steps: int, threads: int, cost: dict[int, float]
+) -> Iterator[tuple[int, int]]:
+    """(parts, steps) of what to run next, given the seconds per step seen so far."""
+    first = min(steps, max(8, (call.t0 + TRIAL) // 8 * 8 - call.t0))
+    yield 1, first
+    left = steps - first
+    if left and cost[1] * call.tables.window > MEETING:
+        second = min(left, 2 * TRIAL)
+        yield threads, second
+        left -= second
+    if left:
+        yield min(cost, key=lambda parts: cost[parts]), left
+
+
+def _spans(t: int, n: int, cost: float | None) -> list[tuple[int, int]]:
+    """Cut ``n`` steps from ``t`` on so that no call takes long."""
+    size = n if cost is None else max(8, int(SECONDS / cost) // 8 * 8)
+    return [(a, min(size, t + n - a)) for a in range(t, t + n, max(1, size))] or [(t, 0)]
+
+
+def _together(
+    pool: ThreadPoolExecutor,
+    call: Call,
+    kernel: Callable[..., Any],
+    team: list[Done],
+    t: int,
+    n: int,
+    ends: tuple[bool, bool],
+    rings: dict[tuple[str, str], Array],
+    bar: Array,
+) -> None:
+    """Run one span of a team, this thread being one of it; all return, or all fail."""
+
+    def work(done: Done) -> None:
+        try:
+            _call(call, kernel, done, t, n, ends, rings, bar)
+        except BaseException:
+            bar[BROKEN] = 1  # nobody is to wait for this one
+            raise
+
+    futures = []
+    try:
+        futures = [pool.submit(work, done) for done in team[1:]]
+        work(team[0])
+    except BaseException:
+        bar[BROKEN] = 1
+        raise
+    finally:
+        wait(futures)
+    for f in futures:
+        f.result()
