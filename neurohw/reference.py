@@ -5,9 +5,9 @@ them has a bug. Values of a node are arrays ``[T, size]`` over trials and elemen
 integers (``verify`` has shown that every exact result fits), the type's own storage for floats.
 
 A step, for each population in an order in which zero-delay edges point forward:
-ports gather spikes; nodes are evaluated; the spikes leave. After the last population all state
-writes commit together, so no node can see another's write, and the order of declaration
-cannot matter.
+ports gather spikes and values; nodes are evaluated; spikes and carried values leave. After the
+last population all state writes commit together, so no node can see another's write, and the
+order of declaration cannot matter.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from neurohw.program import (
+    IR_VERSION,
     Dense,
     DType,
     Edge,
@@ -31,7 +32,7 @@ from neurohw.program import (
     Probes,
     Program,
     RunState,
-    Sparse,
+    Weights,
     check_inputs,
     check_traps,
     per_trial,
@@ -147,16 +148,35 @@ def evaluate(node: Node, args: list[Array], types: list[DType]) -> Array:
     return fit(_exact(node, args), node.dtype, node.attrs.get("overflow", "exact"))
 
 
-# spikes ------------------------------------------------------------------------------------------
+# edges -------------------------------------------------------------------------------------------
 
 
-def deliver(total: Array, edge: Edge, spikes: Array) -> None:
-    """Add what ``spikes`` (bool [T, sources]) carry over ``edge`` to ``total`` [T, targets].
+def deliver(total: Array, edge: Edge, sent: Array) -> None:
+    """Add what ``sent`` [T, sources] brings over ``edge`` to ``total`` [T, targets].
 
-    Sources are added one after the other in ascending order: for floats this order is part of the
-    meaning, for integers it cannot matter.
+    ``sent`` are spikes (bool), or what the edge carries. Sources are added one after the other in
+    ascending order: for spikes and float weights this order is part of the meaning, for integers
+    it cannot matter, and for float values it is one of those that are allowed.
     """
-    w = edge.weights
+    if edge.value:
+        _deliver_values(total, edge.weights, sent)
+    else:
+        _deliver_spikes(total, edge.weights, sent)
+
+
+def _deliver_values(total: Array, w: Weights, values: Array) -> None:
+    if isinstance(w, OneToOne):
+        total += values * w.data
+        return
+    for j in range(w.shape[1]):
+        if isinstance(w, Dense):
+            total += values[:, j, None] * w.data[:, j]
+        else:
+            row = slice(w.indptr[j], w.indptr[j + 1])
+            total[:, w.indices[row]] += values[:, j, None] * w.data[row]
+
+
+def _deliver_spikes(total: Array, w: Weights, spikes: Array) -> None:
     if isinstance(w, OneToOne):
         total += np.where(spikes, w.data, w.data.dtype.type(0))
         return
@@ -165,7 +185,6 @@ def deliver(total: Array, edge: Edge, spikes: Array) -> None:
         if isinstance(w, Dense):
             total[fired] += w.data[:, j]
         else:
-            assert isinstance(w, Sparse)
             row = slice(w.indptr[j], w.indptr[j + 1])
             total[np.ix_(fired, w.indices[row])] += w.data[row]
 
@@ -194,27 +213,34 @@ class ReferenceRun:
             k: v.astype(np.int64) if v.dtype.kind == "i" else v.copy()
             for k, v in state.values.items()
         }
-        history = {k: list(v.transpose(1, 0, 2)) for k, v in state.history.items()}
+        history = {
+            k: list((v.astype(np.int64) if v.dtype.kind == "i" else v).transpose(1, 0, 2))
+            for k, v in state.history.items()
+        }
         samples: dict[str, list[Array]] = {probe.key: [] for probe in p.probes}
         ledger: dict[str, LedgerRow] = {}
 
         with np.errstate(all="ignore"):
             for t in range(t0, t0 + steps):
-                spikes: dict[str, Array] = {}
+                sent: dict[str, Array] = {}
                 nodes: dict[str, list[Array]] = {}
                 for name in p.order:
                     q = p.population(name)
                     nodes[name] = self._step(
-                        q, t, t - t0, trials, values, external, history, spikes, ledger
+                        q, t, t - t0, trials, values, external, history, sent, ledger
                     )
                     if q.spike is not None:
-                        spikes[name] = nodes[name][q.spike]
+                        sent[name] = nodes[name][q.spike]
+                    for key, (source, value) in p.carried.items():
+                        if source == name:
+                            sent[key] = nodes[name][q.value(value)]
                 for q in p.populations:
                     for s, index in q.writes.items():
                         values[f"{q.name}.{s}"] = nodes[q.name][index]
-                    if q.name in spikes and p.depth[q.name]:
-                        history[q.name] = [spikes[q.name], *history[q.name][:-1]]
-                self._record(t, trials, nodes, spikes, samples, ledger)
+                for key, depth in p.depth.items():
+                    if depth:
+                        history[key] = [sent[key], *history[key][:-1]]
+                self._record(t, trials, nodes, sent, samples, ledger)
         check_traps(p, ledger)
         return (
             self._state(state, values, history),
@@ -230,15 +256,15 @@ class ReferenceRun:
         values: dict[str, Array],
         external: dict[str, Array],
         history: dict[str, list[Array]],
-        spikes: dict[str, Array],
+        sent: dict[str, Array],
         ledger: dict[str, LedgerRow],
     ) -> list[Array]:
         shape = (len(trials), q.size)
         ports = {x.name: np.zeros(shape, _work(x.dtype)) for x in q.ports}
         for edge in self.program.edges:
             if edge.target == q.name:
-                source = history[edge.source][edge.delay - 1] if edge.delay else spikes[edge.source]
-                deliver(ports[edge.port], edge, source)
+                arrived = history[edge.key][edge.delay - 1] if edge.delay else sent[edge.key]
+                deliver(ports[edge.port], edge, arrived)
         for x in q.ports:
             if isinstance(x.dtype, Int):
                 if x.overflow == "trap":
@@ -285,7 +311,7 @@ class ReferenceRun:
         t: int,
         trials: Array,
         nodes: dict[str, list[Array]],
-        spikes: dict[str, Array],
+        sent: dict[str, Array],
         samples: dict[str, list[Array]],
         ledger: dict[str, LedgerRow],
     ) -> None:
@@ -294,7 +320,7 @@ class ReferenceRun:
                 continue
             q = self.program.population(probe.population)
             if probe.value == "spikes":
-                samples[probe.key].append(np.argwhere(spikes[q.name]) + (0, 0))
+                samples[probe.key].append(np.argwhere(sent[q.name]) + (0, 0))
                 samples[probe.key][-1] = np.insert(samples[probe.key][-1], 1, t, axis=1)
             else:
                 node = q.nodes[index := q.value(probe.value)]
@@ -309,7 +335,10 @@ class ReferenceRun:
         return RunState(
             before.trials,
             {k: np.array(v, before.values[k].dtype) for k, v in values.items()},
-            {k: np.stack(v, axis=1) if v else before.history[k] for k, v in history.items()},
+            {
+                k: np.stack(v, axis=1).astype(before.history[k].dtype) if v else before.history[k]
+                for k, v in history.items()
+            },
         )
 
     def _probes(
@@ -352,7 +381,7 @@ class ReferenceBackend:
     """The specification as a backend; it runs every legal program."""
 
     name = "reference"
-    ir_version = 1
+    ir_version = IR_VERSION
 
     def unsupported(self, program: Program) -> list[tuple[str, str]]:
         return []

@@ -27,14 +27,14 @@ __all__ = ["LavaBackend", "backend"]
 
 
 class LavaBackend:
-    """Runs every legal program."""
+    """Runs every program whose edges carry spikes."""
 
     name = "lava"
-    ir_version = 1  # neurohw.program.IR_VERSION, which would import NumPy
+    ir_version = 2  # neurohw.program.IR_VERSION, which would import NumPy
 
     def unsupported(self, program: Program) -> list[tuple[str, str]]:
-        """Nothing: what stock processes cannot run, ours does."""
-        return []
+        """Edges that carry values; whatever else stock processes cannot run, ours does."""
+        return [(e.where, "the edge carries values") for e in program.edges if e.value]
 
     def compile(self, program: Program) -> LavaRun:
         """Choose the processes.

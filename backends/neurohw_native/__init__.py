@@ -32,8 +32,8 @@ class NativeBackend:
     ir_version = IR_VERSION
 
     def unsupported(self, program: Program) -> list[tuple[str, str]]:
-        """Nothing: every legal program runs."""
-        return []
+        """Edges that carry values."""
+        return [(e.where, "the edge carries values") for e in program.edges if e.value]
 
     def compile(self, program: Program) -> NativeRun:
         """Generate, or find, the kernels of ``program`` (the first call may take seconds)."""

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from neurohw.errors import BackendError
 from neurohw.program import (
+    IR_VERSION,
     Int,
     Population,
     Port,
@@ -39,7 +40,7 @@ class TorchBackend:
     """Runs every legal program; see :func:`neurohw_torch.backend` for the arguments."""
 
     name = "torch"
-    ir_version = 1
+    ir_version = IR_VERSION
 
     def __init__(self, device: str | None = None, *, event_driven: bool | None = None) -> None:
         text = (
@@ -62,7 +63,7 @@ class TorchBackend:
     def unsupported(self, program: Program) -> list[tuple[str, str]]:
         if self.device.type == "mps":
             return [("device", "mps has no float64; use NEUROHW_TORCH_DEVICE=cpu")]
-        return []
+        return [(e.where, "the edge carries values") for e in program.edges if e.value]
 
     def compile(self, program: Program) -> TorchRun:
         return TorchRun(program, self.device, self.event_driven)

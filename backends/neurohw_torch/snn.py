@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from neurohw.program import (
+    IR_VERSION,
     Events,
     Moments,
     Population,
@@ -51,13 +52,13 @@ class SnnBackend:
     """
 
     name = "snntorch"
-    ir_version = 1
+    ir_version = IR_VERSION
 
     def __init__(self, device: str = "cpu") -> None:
         self.device = torch.device(device)
 
     def unsupported(self, program: Program) -> list[tuple[str, str]]:
-        problems = []
+        problems = [(e.where, "the edge carries values") for e in program.edges if e.value]
         cells = {q.name: match(q) for q in program.populations}
         for q in program.populations:
             if cells[q.name] is None and not is_driver(q):

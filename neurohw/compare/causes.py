@@ -98,7 +98,7 @@ def _delays(program: Program, target: str) -> dict[str, list[int]]:
     out: dict[str, list[int]] = {}
     late = program.latency
     for e in program.edges:
-        if e.target == target:
+        if e.target == target and not e.value:
             net = e.delay - late.get(target, 0) + late.get(e.source, 0)
             out.setdefault(e.source, []).append(net)
     return {k: sorted(v) for k, v in out.items()}

@@ -91,8 +91,9 @@ def _check_population(q: Population) -> None:
 
 
 def _check_edge(e: Edge) -> None:
-    where = f"{e.source}->{e.target}.{e.port}"
+    where = e.where
     _typed(e.delay, (int, np.integer), where, "delay")
+    _typed(e.value, (str,), where, "value")
     w = e.weights
     dims = 2 if isinstance(w, Dense) else 1
     arrays = (w.data,) if isinstance(w, Dense | OneToOne) else (w.data, w.indptr, w.indices)

@@ -24,8 +24,30 @@ Interval = tuple[int, int]
 _I64: Interval = (-(2**63), 2**63 - 1)
 
 
-def weight_sums(w: Weights) -> Interval:
-    """Smallest and largest sum any target can receive from one edge in one step."""
+def weight_sums(w: Weights, value: Interval = (0, 1)) -> Interval:
+    """Smallest and largest sum any target can receive from one edge in one step.
+
+    Parameters
+    ----------
+    value : (int, int)
+        What each source can send, at least and at most; a spike is 1 and no spike 0. Sources may
+        also send 0, so no partial sum, in whatever order, lies outside the result.
+    """
+    negative, positive = _signed_sums(w)
+    if not negative.size:
+        return 0, 0
+    if value == (0, 1):
+        return int(negative.min()), int(positive.max())
+    low, high = min(value[0], 0), max(value[1], 0)
+    negative, positive = negative.astype(object), positive.astype(object)
+    return (
+        int((positive * low + negative * high).min()),
+        int((positive * high + negative * low).max()),
+    )
+
+
+def _signed_sums(w: Weights) -> tuple[np.ndarray, np.ndarray]:
+    """Sum of the negative and of the positive weights of each target."""
     data = w.data
     if data.size and max(abs(int(data.min())), abs(int(data.max()))) * data.size >= 2**63:
         data = data.astype(object)  # sums that int64 may not hold
@@ -33,14 +55,13 @@ def weight_sums(w: Weights) -> Interval:
         data = data.astype(np.int64)
     negative, positive = np.minimum(data, 0), np.maximum(data, 0)
     if isinstance(w, OneToOne):
-        low, high = negative, positive
-    elif isinstance(w, Dense):
-        low, high = negative.sum(axis=1), positive.sum(axis=1)
-    else:
-        low, high = np.zeros(w.targets, data.dtype), np.zeros(w.targets, data.dtype)
-        np.add.at(low, w.indices, negative)
-        np.add.at(high, w.indices, positive)
-    return (int(low.min()), int(high.max())) if low.size else (0, 0)
+        return negative, positive
+    if isinstance(w, Dense):
+        return negative.sum(axis=1), positive.sum(axis=1)
+    low, high = np.zeros(w.targets, data.dtype), np.zeros(w.targets, data.dtype)
+    np.add.at(low, w.indices, negative)
+    np.add.at(high, w.indices, positive)
+    return low, high
 
 
 def fits(span: Interval, where: str, what: str) -> None:

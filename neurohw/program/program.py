@@ -1,9 +1,9 @@
 """The lowered program: immutable records, nothing more.
 
 A :class:`Program` says everything about what happens: populations with their step as a list of
-nodes in single-assignment form, edges that carry spikes between them, probes and watches. Its
-meaning is defined in ``docs/program.md``; ``neurohw.reference`` runs it; ``verify`` checks it;
-``text`` prints and parses it. Two programs are equal if their texts are.
+nodes in single-assignment form, edges that carry spikes or values between them, probes and
+watches. Its meaning is defined in ``docs/program.md``; ``neurohw.reference`` runs it; ``verify``
+checks it; ``text`` prints and parses it. Two programs are equal if their texts are.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ __all__ = [
     "freeze",
 ]
 
-IR_VERSION = 1
+IR_VERSION = 2
 
 
 def freeze(data: Any, dtype: DType) -> np.ndarray:
@@ -90,7 +90,7 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """Where spikes arrive: an accumulator, zero at the start of each step.
+    """Where spikes and values arrive: an accumulator, zero at the start of each step.
 
     Integers are summed exactly and then brought into the type's range by ``overflow``.
     """
@@ -188,13 +188,29 @@ Weights = Dense | Sparse | OneToOne
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Edge:
-    """Spikes of ``source`` emitted in step t arrive at ``target.port`` in step t + ``delay``."""
+    """What ``source`` sends in step t arrives at ``target.port`` in step t + ``delay``.
+
+    Without ``value`` these are spikes, and the port receives the weights of those that were
+    emitted. Else ``value`` names an integer or float node of the source, and the port receives
+    ``weight[target, source] * value[source]`` of every source.
+    """
 
     source: str
     target: str
     port: str
     weights: Weights
     delay: int
+    value: str = ""
+
+    @property
+    def key(self) -> str:
+        """What it carries, as ``RunState.history`` and ``Program.depth`` call it."""
+        return f"{self.source}.{self.value}" if self.value else self.source
+
+    @property
+    def where(self) -> str:
+        """Its place, for messages."""
+        return f"{self.source}->{self.target}.{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,11 +312,20 @@ class Program:
 
     @cached_property
     def depth(self) -> dict[str, int]:
-        """How many past steps of spikes each population must remember: its longest delay."""
+        """How many past steps must be remembered: the longest delay, by key of what is carried.
+
+        There is a key for the spikes of every population, which is its name, and one for every
+        value that an edge carries, ``"population.value"``.
+        """
         depth = {p.name: 0 for p in self.populations}
         for e in self.edges:
-            depth[e.source] = max(depth[e.source], e.delay)
+            depth[e.key] = max(depth.get(e.key, 0), e.delay)
         return depth
+
+    @cached_property
+    def carried(self) -> dict[str, tuple[str, str]]:
+        """(population, value) of every key of ``depth`` that stands for a value."""
+        return {e.key: (e.source, e.value) for e in self.edges if e.value}
 
     @cached_property
     def order(self) -> tuple[str, ...]:

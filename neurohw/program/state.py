@@ -42,7 +42,8 @@ class RunState:
         ``"population.state"`` -> ``[T, size]`` in the type's storage.
     history : dict
         Population -> bool ``[T, depth, size]``; ``[:, k]`` are the spikes of the step that lies
-        ``k + 1`` steps back. ``depth`` is the longest delay of an edge from the population.
+        ``k + 1`` steps back. ``depth`` is the longest delay of an edge that carries them. Also
+        ``"population.value"`` -> the same of a value that an edge carries, in its type's storage.
     """
 
     trials: np.ndarray
@@ -167,10 +168,12 @@ def initial_state(program: Program, trials: Sequence[int] | np.ndarray | None = 
         for p in program.populations
         for s in p.states
     }
-    history = {
-        p.name: np.zeros((len(ids), program.depth[p.name], p.size), np.bool_)
-        for p in program.populations
-    }
+    history = {}
+    for key, depth in program.depth.items():
+        name, value = program.carried.get(key, (key, ""))
+        p = program.population(name)
+        dtype = p.nodes[p.value(value)].dtype if value else BOOL
+        history[key] = np.zeros((len(ids), depth, p.size), dtype.storage)
     return RunState(ids.astype(np.int64), values, history)
 
 

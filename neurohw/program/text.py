@@ -99,8 +99,9 @@ def print_program(p: Program, *, elide: bool = False) -> str:
         if q.spike is not None:
             lines.append(f"  spike %{q.spike}")
     for e in p.edges:
-        route = f"{e.source} -> {e.target}.{e.port}"
-        lines.append(f"edge {route} delay {e.delay} {_weights(e.weights, elide)}")
+        route = f"{e.source} -> {e.target}.{e.port} delay {e.delay}"
+        value = f" value {e.value}" if e.value else ""
+        lines.append(f"edge {route}{value} {_weights(e.weights, elide)}")
     for probe in p.probes:
         lines.append("probe " + _json({k: getattr(probe, k) for k in Probe.__slots__}))
     for w in p.watches:
@@ -112,7 +113,10 @@ def print_program(p: Program, *, elide: bool = False) -> str:
 
 _NAME = r"[A-Za-z_][\w.]*"
 _NODE = re.compile(rf"%(\d+) = (\w+) (\w+)((?: %\d+)*)(?: (\{{.*\}}))?(?: ; ({_NAME}))?", re.ASCII)
-_EDGE = re.compile(rf"({_NAME}) -> ({_NAME})\.(\w+) delay (\d+) (dense|sparse|one_to_one) (.*)")
+_EDGE = re.compile(
+    rf"({_NAME}) -> ({_NAME})\.(\w+) delay (\d+)(?: value ({_NAME}))?"
+    r" (dense|sparse|one_to_one) (.*)"
+)
 _ARRAY = re.compile(r"(\w+)\[([\d,]*)\] (?:(z)([A-Za-z0-9+/=]+)|(.+))")
 
 
@@ -209,7 +213,8 @@ def parse(text: str, *, origin: str = "program") -> Program:
                 m = _EDGE.fullmatch(rest)
                 if m is None:
                     raise ValueError("edge expected")
-                edges.append(Edge(m[1], m[2], m[3], _parse_weights(m[5], m[6]), int(m[4])))
+                weights = _parse_weights(m[6], m[7])
+                edges.append(Edge(m[1], m[2], m[3], weights, int(m[4]), m[5] or ""))
             elif word == "probe":
                 probes.append(Probe(**json.loads(rest)))
             elif word == "watch":

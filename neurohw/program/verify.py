@@ -53,6 +53,7 @@ def verify(program: Program) -> dict[str, tuple[Interval | None, ...]]:
     if not (np.isfinite(p.dt) and p.dt > 0):
         raise ProgramError("step length", where=p.name, got=p.dt, allowed="> 0 s")
     _unique([q.name for q in p.populations], p.name, "population")
+    _unique([*(q.name for q in p.populations), *p.carried], p.name, "history")
     ports = _check_edges(p)
     facts = {q.name: _check_population(q, p.trials, ports) for q in p.populations}
     _ = p.order
@@ -74,10 +75,10 @@ def verify(program: Program) -> dict[str, tuple[Interval | None, ...]]:
 
 def _unique(names: list[str], where: str, what: str) -> None:
     seen: set[str] = set()
-    plural = "es" if what.endswith("ch") else "s"
+    plural = {"history": "histories", "watch": "watches"}.get(what, f"{what}s")
     for n in names:
         if n in seen:
-            raise ProgramError(f"two {what}{plural} of the same name", where=where, got=n)
+            raise ProgramError(f"two {plural} of the same name", where=where, got=n)
         seen.add(n)
 
 
@@ -127,7 +128,7 @@ def _check_edges(p: Program) -> dict[tuple[str, str], Interval | None]:
                 )
             sums[q.name, port.name] = None if isinstance(port.dtype, Float) else (0, 0)
     for e in p.edges:
-        where = f"{e.source}->{e.target}.{e.port}"
+        where = e.where
         source, target = p.population(e.source), p.population(e.target)
         port = next((q for q in target.ports if q.name == e.port), None)
         if port is None:
@@ -137,14 +138,13 @@ def _check_edges(p: Program) -> dict[tuple[str, str], Interval | None]:
                 got=e.port,
                 allowed=", ".join(q.name for q in target.ports) or "none",
             )
-        if source.spike is None:
-            raise ProgramError("source emits no spikes", where=where)
+        sent = _sent(e, source, port.dtype)
         if not 0 <= e.delay <= MAX_DELAY:
             raise ProgramError("delay", where=where, got=e.delay, allowed=f"0..{MAX_DELAY} steps")
         _check_weights(e, where, (target.size, source.size), port.dtype)
         interval = sums[e.target, e.port]
         if interval is not None:
-            low, high = weight_sums(e.weights)
+            low, high = weight_sums(e.weights, sent or (0, 1))
             interval = interval[0] + low, interval[1] + high
             fits(interval, where, "sum of weights")
             sums[e.target, e.port] = interval
@@ -154,6 +154,31 @@ def _check_edges(p: Program) -> dict[tuple[str, str], Interval | None]:
         port = next(q for q in p.population(pop).ports if q.name == name)
         sums[pop, name] = after_overflow(interval, port.dtype, port.overflow, f"{pop}.{name}")
     return sums
+
+
+def _sent(e: Edge, source: Population, port: DType) -> Interval | None:
+    """Range of what each source sends; None for floats.
+
+    It is that of the value's type, not the interval of the node: what the node can be may depend
+    on this very edge, and what a state holds is only known to be of its type.
+    """
+    if not e.value:
+        if source.spike is None:
+            raise ProgramError("source emits no spikes", where=e.where)
+        return 0, 1
+    dtype = source.nodes[source.value(e.value)].dtype
+    if (
+        isinstance(dtype, Bool)
+        or isinstance(dtype, Int) != isinstance(port, Int)
+        or (isinstance(port, Float) and dtype != port)
+    ):
+        raise ProgramError(
+            "type of the value that is carried",
+            where=f"{e.where} value {e.value}",
+            got=str(dtype),
+            allowed="an integer" if isinstance(port, Int) else str(port),
+        )
+    return type_range(dtype)
 
 
 def _check_weights(e: Edge, where: str, shape: tuple[int, int], dtype: DType) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 
 from neurohw import reference
 from neurohw.program import (
+    IR_VERSION,
     Edge,
     LedgerRow,
     Moments,
@@ -68,7 +69,7 @@ class Broken:
     patches: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     before: Callable[[RunState], RunState] = lambda s: s
     after: Callable[[Probes], Probes] = lambda p: p
-    ir_version: int = 1
+    ir_version: int = IR_VERSION
 
     def unsupported(self, program: Program) -> list[tuple[str, str]]:
         return []
@@ -108,7 +109,7 @@ class _BrokenRun:
                 )
         history = {
             k: np.concatenate(
-                [v, np.zeros((len(v), self.changed.depth[k] - v.shape[1], v.shape[2]), bool)], 1
+                [v, np.zeros((len(v), self.changed.depth[k] - v.shape[1], v.shape[2]), v.dtype)], 1
             )
             for k, v in state.history.items()
         }
@@ -165,7 +166,9 @@ def _rough_exp(x: np.ndarray) -> np.ndarray:
 
 
 def _forget(state: RunState) -> RunState:
-    return dataclasses.replace(state, history={k: v & False for k, v in state.history.items()})
+    return dataclasses.replace(
+        state, history={k: np.zeros_like(v) for k, v in state.history.items()}
+    )
 
 
 def _spoil(state: RunState) -> RunState:

@@ -83,7 +83,7 @@ def test_run_saves_a_recording(tmp_path: Path, network: Net, cli: Cli) -> None:
 def test_run_the_program_that_show_saved(tmp_path: Path, network: Net, cli: Cli) -> None:
     path = tmp_path / "p.nhw"
     shown = cli("show", network(), "--target", "lava", "--save", path)
-    assert shown.exit_code == 0 and "neurohw-program 1" in shown.stdout
+    assert shown.exit_code == 0 and "neurohw-program 2" in shown.stdout
     assert "lowering to lava" in shown.stdout
     direct = cli("run", network(), "--target", "lava", "--json", *QUICK)
     again = cli("run", path, "--json", *QUICK)

@@ -24,7 +24,7 @@ def test_extending(tmp_path, monkeypatch):
 
 def test_example_program_parses():
     text = (DOCS / "program.md").read_text()
-    lines = re.search(r"    neurohw-program 1\n(?:    .*\n)+", text)
+    lines = re.search(r"    neurohw-program 2\n(?:    .*\n)+", text)
     assert lines is not None
     program = parse(re.sub(r"^ {4}", "", lines[0], flags=re.MULTILINE))
     assert parse(program.text) == program and program.population("N").size == 3

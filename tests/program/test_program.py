@@ -198,8 +198,13 @@ def test_what_is_no_program_is_refused(text: str) -> None:
 
 def test_a_newer_version_is_refused_with_advice() -> None:
     text = small().text.replace(HEAD, f"neurohw-program {IR_VERSION + 1}\n")
-    with pytest.raises(FormatError, match=r"x\.nhw:1: .*newer version.*got '2'.*upgrade neurohw"):
+    with pytest.raises(FormatError, match=r"x\.nhw:1: .*newer version.*got '3'.*upgrade neurohw"):
         parse(text, origin="x.nhw")
+
+
+def test_a_file_of_version_1_is_read() -> None:
+    p = small()
+    assert parse(p.text.replace(HEAD, "neurohw-program 1\n")) == p
 
 
 def test_the_message_names_file_and_line() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from fractions import Fraction
 
@@ -18,15 +19,20 @@ from neurohw.program import (
     F64,
     Builder,
     Dense,
+    DType,
     Edge,
     Int,
+    OneToOne,
     Probe,
     Program,
     Watch,
+    Weights,
     freeze,
     initial_state,
+    parse,
 )
 from neurohw.reference import ReferenceRun, cast, fit, shift_right
+from neurohw.testing.values import arranged
 
 I64 = st.integers(-(2**63), 2**63 - 1)
 NEAR = st.sampled_from([s * 2**k + d for k in (1, 5, 23, 31, 62) for s in (-1, 1)
@@ -132,6 +138,60 @@ def test_a_spike_arrives_after_its_delay(delay: int) -> None:
     _, probes = simulate(ReferenceRun(p), p, 15)
     assert np.flatnonzero(probes.traces["B.syn"]).tolist() == [3 + delay]
     assert probes.traces["B.syn"].dtype == np.int32
+
+
+def sending(delay: int, weights: Weights, dtype: DType, overflow: str = "exact") -> Program:
+    """A sends ``x`` from outside to B, which also hears a spike of the first source."""
+    a, b = Builder("A", weights.shape[1]), Builder("B", weights.shape[0])
+    x = a.external("x", dtype)
+    a.name_value(x, "x")
+    a.spike(a.compare("gt", x, a.const(0, dtype)))
+    port = Int(40) if isinstance(dtype, Int) else dtype
+    b.name_value(b.port("syn", port, overflow), "syn")
+    return Program(
+        "P",
+        populations=(b.build(), a.build()),
+        edges=(Edge("A", "B", "syn", weights, delay, "x"),),
+        probes=(Probe("B", "syn"),),
+    )
+
+
+@pytest.mark.parametrize("delay", [0, 1, 3])
+@pytest.mark.parametrize("kind", ["dense", "sparse", "one"])
+@pytest.mark.parametrize("dtype", [Int(17), F32, F64], ids=str)
+def test_values_are_weighted_sums_of_their_step(delay: int, kind: str, dtype: DType) -> None:
+    """Against fractions; small integers and halves, so that floats are exact as well."""
+    rng = np.random.default_rng(delay)
+    full = rng.integers(-9, 10, (4, 4)) * (1 if isinstance(dtype, Int) else 0.5)
+    w = arranged(rng, kind, dtype, full)
+    x = rng.integers(-(2**16), 2**16, (8, 2, 4)).astype(dtype.storage)
+    p = dataclasses.replace(sending(delay, w, dtype), trials=2)
+    assert parse(p.text) == p and parse(p.text).edges[0].value == "x"
+    state, probes = simulate(ReferenceRun(p), p, 8, inputs={"A.x": x}, chunk=3)
+    matrix = np.zeros((4, 4), object)
+    if isinstance(w, OneToOne):
+        np.fill_diagonal(matrix, w.data.tolist())
+    elif isinstance(w, Dense):
+        matrix[:] = w.data.tolist()
+    else:
+        matrix[w.indices, np.repeat(np.arange(4), np.diff(w.indptr))] = w.data.tolist()
+    for t in range(8):
+        sent = x[t - delay].tolist() if t >= delay else np.zeros((2, 4), int).tolist()
+        want = [[sum(a * b for a, b in zip(row, s, strict=True)) for row in matrix] for s in sent]
+        assert probes.traces["B.syn"][t].tolist() == want
+    assert state.history["A.x"].dtype == dtype.storage
+    assert np.array_equal(state.history["A.x"], x[::-1][:delay].transpose(1, 0, 2))
+    assert state.history["A"].shape == (2, 0, 4)
+
+
+def test_a_sum_of_values_overflows_once() -> None:
+    w = Dense(Int(8), freeze([[100, 100, -100]], Int(8)))
+    p = sending(0, w, Int(8))
+    b = Builder("B", 1)
+    b.name_value(b.port("syn", Int(8), "wrap"), "syn")
+    p = dataclasses.replace(p, populations=(b.build(), p.populations[1]))
+    _, probes = simulate(ReferenceRun(p), p, 1, inputs={"A.x": np.array([[3, 4, 5]])})
+    assert probes.traces["B.syn"].tolist() == [[[200 - 256]]]
 
 
 def test_states_are_read_before_they_are_written() -> None:

@@ -119,6 +119,37 @@ RULES: dict[str, tuple[Program, str]] = {
     "port twice": (pop(ports=(Port("syn", I16), Port("syn", I16))), "two ports"),
     "no such port": (edge(port="exc"), "no such port; got 'exc'; allowed: syn"),
     "no such source": (edge(source="Z"), "no such population; got 'Z'; allowed: A"),
+    "no such value": (edge(value="w"), "no such value; got 'w'; allowed: v"),
+    "value type": (edge(value=1), "type of value; got 1; allowed: str"),
+    "bool value": (
+        dataclasses.replace(
+            add(dataclasses.replace(Node("not", BOOL, (4,)), name="n")),
+            edges=edge(value="n").edges,
+        ),
+        "type of the value that is carried; got 'bool'; allowed: an integer",
+    ),
+    "float value": (
+        dataclasses.replace(
+            add(dataclasses.replace(const(1.0, F32), name="x")), edges=edge(value="x").edges
+        ),
+        "type of the value that is carried; got 'f32'; allowed: an integer",
+    ),
+    "value of another float": (
+        dataclasses.replace(
+            pop(nodes=(dataclasses.replace(const(1.0, F32), name="x"),), writes={}, spike=None,
+                states=(), ports=(Port("syn", F64),)),
+            edges=edge(value="x", weights=dense([[1.0, 2], [3, 4]], F64)).edges,
+        ),
+        "type of the value that is carried; got 'f32'; allowed: f64",
+    ),
+    "values leave the port": (
+        edge(value="v", weights=dense([[200, 100], [3, 4]], I16)),
+        "the result may leave i16, and the overflow mode is exact; got (-38400, 38100)",
+    ),
+    "two histories of one name": (
+        top(populations=(two, dataclasses.replace(two, name="A.v")), edges=edge(value="v").edges),
+        "two histories of the same name; got 'A.v'",
+    ),
     "source is silent": (pop(spike=None), "source emits no spikes"),
     "negative delay": (edge(delay=-1), "delay; got -1"),
     "delay type": (edge(delay=1.5), "type of delay"),
@@ -239,6 +270,14 @@ def test_the_message_says_where(rule: str) -> None:
     with pytest.raises(ProgramError) as caught:
         verify(RULES[rule][0])
     assert re.match(r"^(A|P|B|program|Z|\w+->\w+)\b", str(caught.value))
+
+
+def test_a_port_is_bounded_by_the_type_of_the_value() -> None:
+    p = edge(value="v", weights=dense([[200, -55], [3, 4]], I16))  # v is an i8
+    assert verify(p)["A"][3] == (-128 * 200 - 55 * 127, 127 * 200 + 55 * 128)
+    unsigned = dataclasses.replace(const(3, Int(3, False)), name="n")  # 0..7
+    p = dataclasses.replace(add(unsigned), edges=edge(value="n").edges)
+    assert verify(p)["A"][3] == (0, 7 * 7)
 
 
 @pytest.mark.parametrize("mode", ["wrap", "saturate", "trap"])
