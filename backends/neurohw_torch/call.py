@@ -46,16 +46,22 @@ class Call:
         steps: int,
     ) -> None:
         self.program, self.plans, self.ports, self.device = program, plans, ports, device
+        self.before = state.history
         self.external, self.t0, self.steps, self.trials = external, t0, steps, state.trials
         self.count = len(state.trials)
         self.numbers = self._load(state.trials)
         self.values = {k: self._load(v) for k, v in state.values.items()}
-        self.history = {
-            k: deque((Fired(self._load(v[:, d])) for d in range(v.shape[1])), maxlen=v.shape[1])
-            for k, v in state.history.items()
-        }
-        self.sources = {e.source for e in program.edges}
+        self.spikes: dict[str, deque[Fired]] = {}
+        self.carried: dict[str, deque[Tensor]] = {}
+        for k, v in state.history.items():
+            past = [self._load(v[:, d]) for d in range(v.shape[1])]
+            if k in program.carried:
+                self.carried[k] = deque(past, maxlen=len(past))
+            else:
+                self.spikes[k] = deque(map(Fired, past), maxlen=len(past))
+        self.sources = {e.source for e in program.edges if not e.value}
         self.now: dict[str, Fired] = {}
+        self.sent: dict[str, Tensor] = {}
         if steps and any(plan.draws for plan in plans):
             philox.check_steps(t0 + steps - 1)
         self.slots = {plan.population.name: self._constants(plan) for plan in plans}
@@ -95,13 +101,10 @@ class Call:
     def state(self) -> RunState:
         """The state after the last step."""
         values = {k: np.array(v.cpu().numpy()) for k, v in self.values.items()}
-        history = {
-            q.name: np.array(torch.stack([f.spikes for f in past], 1).cpu().numpy())
-            if past
-            else np.zeros((self.count, 0, q.size), np.bool_)
-            for q in self.program.populations
-            for past in (self.history[q.name],)
-        }
+        history = {}
+        for k, old in self.before.items():
+            past = self.carried[k] if k in self.carried else [f.spikes for f in self.spikes[k]]
+            history[k] = np.array(torch.stack(list(past), 1).cpu().numpy()) if past else old.copy()
         return RunState(self.trials, values, history)
 
     # a block of steps --------------------------------------------------------------------------
@@ -109,6 +112,11 @@ class Call:
     def _block(self, t: int, n: int) -> None:
         for plan in self.plans:
             self.blocks[plan.population.name] = self._block_values(plan, t, n)
+        ahead = {
+            key: port.gather_ahead(n, self.count, self._sent).unbind(0)
+            for key, port in self.ports.items()
+            if port.ahead
+        }
         carried = [
             (
                 self.slots[plan.population.name],
@@ -122,7 +130,7 @@ class Call:
             for plan, (slots, rows) in zip(self.plans, carried, strict=True):
                 for slot, row in rows:
                     slots[slot] = row[k]
-                self._step(plan, slots)
+                self._step(plan, slots, {key: rows[k] for key, rows in ahead.items()})
             self._commit()
             for tap in live:
                 if tap.samples(t + k):
@@ -146,6 +154,11 @@ class Call:
             values[x.out] = x.fn(*[values[a] for a in x.args])
         return values
 
+    def _sent(self, population: str, key: str) -> Tensor:
+        """A value that edges carry in all steps of the block."""
+        slot = next(plan.sent[key] for plan in self.plans if plan.population.name == population)
+        return self.blocks[population][slot]
+
     def _samples(self, tap: Tap, level: int, at: np.ndarray, n: int) -> Tensor:
         """``[len(at), T, size]`` of a tap at the steps ``at`` of the block."""
         shape = (self.count, self.program.population(tap.population).size)
@@ -158,10 +171,12 @@ class Call:
 
     # one step ----------------------------------------------------------------------------------
 
-    def _step(self, plan: Plan, slots: Slots) -> None:
+    def _step(self, plan: Plan, slots: Slots, ahead: Mapping[tuple[str, str], Tensor]) -> None:
         name = plan.population.name
         arrived = {
-            port: self.ports[name, port].gather(self.count, self.history, self.now)
+            port: self.ports[name, port].gather(
+                self.count, self.spikes, self.carried, self.now, self.sent, ahead.get((name, port))
+            )
             for port in {*plan.inputs.values(), *plan.sums.values()}
         }
         for slot, port in plan.inputs.items():
@@ -172,10 +187,11 @@ class Call:
             slots[slot] = self.values[key]
         for x in plan.code[STEP]:
             slots[x.out] = x.fn(*[slots[a] for a in x.args])
-        spike = plan.population.spike
+        spike, shape = plan.population.spike, (self.count, plan.population.size)
         if spike is not None and name in self.sources:
-            shape = (self.count, plan.population.size)
             self.now[name] = Fired(slots[plan.values[spike]].expand(shape))
+        for key, slot in plan.sent.items():
+            self.sent[key] = slots[slot].expand(shape)
 
     def _commit(self) -> None:
         """Let all states take their new values, and all spikes enter the history."""
@@ -187,5 +203,8 @@ class Call:
                 if value.dtype != old.dtype:
                     value = value.to(old.dtype)
                 self.values[key] = value.expand(old.shape)
-            if self.history[q.name].maxlen:
-                self.history[q.name].appendleft(self.now[q.name])
+            if self.spikes[q.name].maxlen:
+                self.spikes[q.name].appendleft(self.now[q.name])
+            for key in plan.sent:
+                if self.carried[key].maxlen:
+                    self.carried[key].appendleft(self.sent[key])

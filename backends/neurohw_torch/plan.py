@@ -13,6 +13,7 @@ shape ``[T, size]``: constants have none, parameters theirs.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -67,6 +68,7 @@ class Plan:
     sums : slot -> port whose exact sum it takes, before the overflow mode (for traps).
     draws, traps : see their classes.
     carried : slots of level ``BLOCK`` that are read in every step.
+    sent : key of a value that edges carry -> its slot.
     """
 
     population: Population
@@ -83,6 +85,7 @@ class Plan:
     draws: list[Draw] = field(default_factory=list)
     traps: list[Trap] = field(default_factory=list)
     carried: list[int] = field(default_factory=list)
+    sent: dict[str, int] = field(default_factory=dict)
 
     def slot(self, level: int, dtype: torch.dtype) -> int:
         """A new slot."""
@@ -98,7 +101,12 @@ class Plan:
         return out
 
 
-def make_plan(q: Population, spans: tuple[Interval | None, ...], wanted: set[int]) -> Plan:
+def make_plan(
+    q: Population,
+    spans: tuple[Interval | None, ...],
+    wanted: set[int],
+    sent: Mapping[str, int],
+) -> Plan:
     """Plan the step of ``q``.
 
     Parameters
@@ -107,6 +115,8 @@ def make_plan(q: Population, spans: tuple[Interval | None, ...], wanted: set[int
         Interval of each node, from ``verify``.
     wanted : set of int
         Nodes that are recorded. What is written, emitted or may trap is kept in any case.
+    sent : mapping
+        Key of a value that edges carry -> its node.
     """
     plan = Plan(q)
     as_type: dict[tuple[int, torch.dtype], int] = {}
@@ -120,7 +130,7 @@ def make_plan(q: Population, spans: tuple[Interval | None, ...], wanted: set[int
             as_type[slot, dtype] = plan.emit(lambda x: x.to(dtype), (slot,), dtype)
         return as_type[slot, dtype]
 
-    keep = _needed(q, wanted)
+    keep = _needed(q, wanted | set(sent.values()))
     for i, node in enumerate(q.nodes):
         if i not in keep:
             continue
@@ -145,9 +155,11 @@ def make_plan(q: Population, spans: tuple[Interval | None, ...], wanted: set[int
             slot = plan.slot(STEP, torch.int64)
             plan.sums[slot] = port.name
             plan.traps.append(Trap(f"trap:{q.name}.{port.name}", slot, port.dtype))
+    plan.sent = {key: at(i, ops.tensor_type(q.nodes[i].dtype)) for key, i in sent.items()}
     read = {a for x in plan.code[STEP] for a in x.args}
     read |= {plan.values[i] for i in q.writes.values()}
     read |= {plan.values[q.spike]} if q.spike is not None else set()
+    read |= set(plan.sent.values())
     plan.carried = sorted(a for a in read if plan.level[a] == BLOCK)
     return plan
 

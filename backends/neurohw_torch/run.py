@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from torch import Tensor
 from neurohw.errors import BackendError
 from neurohw.program import (
     IR_VERSION,
+    Edge,
     Int,
     Population,
     Port,
@@ -31,7 +32,8 @@ from neurohw.program import (
 from neurohw_torch import ops
 from neurohw_torch.call import Call
 from neurohw_torch.deliver import Deliver, Fired, make_delivery, weight_bound
-from neurohw_torch.plan import make_plan
+from neurohw_torch.plan import BLOCK, make_plan
+from neurohw_torch.values import Carry, full_precision, make_carry
 
 __all__ = ["InPort", "TorchBackend", "TorchRun"]
 
@@ -63,40 +65,93 @@ class TorchBackend:
     def unsupported(self, program: Program) -> list[tuple[str, str]]:
         if self.device.type == "mps":
             return [("device", "mps has no float64; use NEUROHW_TORCH_DEVICE=cpu")]
-        return [(e.where, "the edge carries values") for e in program.edges if e.value]
+        return []
 
     def compile(self, program: Program) -> TorchRun:
         return TorchRun(program, self.device, self.event_driven)
 
 
 class InPort:
-    """A port and the edges that lead to it."""
+    """A port and the edges that lead to it.
+
+    ``known`` are the values that are computed for a block of steps before it begins; where no
+    delay lies between, what they bring (``ahead``) is summed for the whole block at once.
+    """
 
     def __init__(
-        self, program: Program, q: Population, port: Port, device: torch.device, event_driven: bool
+        self,
+        program: Program,
+        q: Population,
+        port: Port,
+        device: torch.device,
+        event_driven: bool,
+        known: set[str],
     ) -> None:
         edges = [e for e in program.edges if e.target == q.name and e.port == port.name]
+        most = {e.key: _most(program, e) for e in edges}
         self.name, self.size, self.device = port.name, q.size, device
         self.dtype = self.total = ops.tensor_type(port.dtype)
         self.fit: ops.Fn | None = None
         if isinstance(port.dtype, Int):
-            bound = math.ceil(sum(weight_bound(e.weights) for e in edges))
+            bound = math.ceil(sum(weight_bound(e.weights) * most[e.key] for e in edges))
             self.total = ops.width([(port.dtype.lo, port.dtype.hi), (-bound, bound)])
             if port.overflow != "exact":
                 self.fit = ops.fit(port.dtype, port.overflow, (-bound, bound), self.total)
-        self.edges: list[tuple[str, int, Deliver]] = [
-            (e.source, e.delay, make_delivery(e, self.total, device, event_driven)) for e in edges
-        ]
+        self.spikes: list[tuple[str, int, Deliver]] = []
+        self.values: list[tuple[str, int, Carry]] = []
+        self.ahead: list[tuple[str, str, Carry]] = []
+        for e in edges:
+            if not e.value:
+                deliver = make_delivery(e, self.total, device, event_driven)
+                self.spikes.append((e.key, e.delay, deliver))
+                continue
+            carry = make_carry(e, self.total, device, most[e.key])
+            if e.key in known and not e.delay:
+                self.ahead.append((e.source, e.key, carry))
+            else:
+                self.values.append((e.key, e.delay, carry))
+
+    def gather_ahead(self, steps: int, trials: int, sent: Callable[[str, str], Tensor]) -> Tensor:
+        """What ``ahead`` brings in a block of steps, ``[steps, T, size]``."""
+        shape = (steps, trials, self.size)
+        total = torch.zeros(shape, dtype=self.total, device=self.device)
+        for source, key, carry in self.ahead:
+            values = sent(source, key)
+            values = values.expand(steps, trials, values.shape[-1])
+            carry(total.view(-1, self.size), values.reshape(-1, values.shape[-1]))
+        return total
 
     def gather(
-        self, trials: int, history: Mapping[str, Sequence[Fired]], now: Mapping[str, Fired]
+        self,
+        trials: int,
+        spikes: Mapping[str, Sequence[Fired]],
+        values: Mapping[str, Sequence[Tensor]],
+        now: Mapping[str, Fired],
+        sent: Mapping[str, Tensor],
+        ahead: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
-        """What arrives in a step, ``[T, size]``: the exact sum, and that in the port's type."""
-        total = torch.zeros((trials, self.size), dtype=self.total, device=self.device)
-        for source, delay, deliver in self.edges:
-            deliver(total, history[source][delay - 1] if delay else now[source])
+        """What arrives in a step, ``[T, size]``: the exact sum, and that in the port's type.
+
+        Spikes and values of the past and of now; ``ahead`` is this step's row of
+        :meth:`gather_ahead`, and is overwritten.
+        """
+        shape = (trials, self.size)
+        total = torch.zeros(shape, dtype=self.total, device=self.device) if ahead is None else ahead
+        for key, delay, deliver in self.spikes:
+            deliver(total, spikes[key][delay - 1] if delay else now[key])
+        for key, delay, carry in self.values:
+            carry(total, values[key][delay - 1] if delay else sent[key])
         value = self.fit(total) if self.fit else total
         return total, value if self.dtype == self.total else value.to(self.dtype)
+
+
+def _most(program: Program, e: Edge) -> int:
+    """Largest magnitude that a source can send over an edge; 1 for spikes and floats."""
+    if not e.value:
+        return 1
+    q = program.population(e.source)
+    dtype = q.nodes[q.value(e.value)].dtype
+    return max(-dtype.lo, dtype.hi) if isinstance(dtype, Int) else 1
 
 
 class TorchRun:
@@ -115,13 +170,17 @@ class TorchRun:
         for item in (*program.probes, *program.watches):
             if item.value != "spikes":
                 wanted[item.population].add(program.population(item.population).value(item.value))
+        sent: dict[str, dict[str, int]] = {q.name: {} for q in program.populations}
+        for key, (name, value) in program.carried.items():
+            sent[name][key] = program.population(name).value(value)
         with torch.inference_mode():
             self.plans = [
-                make_plan(q, spans[q.name], wanted[q.name])
+                make_plan(q, spans[q.name], wanted[q.name], sent[q.name])
                 for q in map(program.population, program.order)
             ]
+            known = {k for x in self.plans for k, slot in x.sent.items() if x.level[slot] <= BLOCK}
             self.ports = {
-                (q.name, x.name): InPort(program, q, x, device, event_driven)
+                (q.name, x.name): InPort(program, q, x, device, event_driven, known)
                 for q in program.populations
                 for x in q.ports
             }
@@ -132,6 +191,7 @@ class TorchRun:
     ) -> tuple[RunState, Probes]:
         external = check_inputs(self.program, inputs, state.trials, t0, steps)
         call = Call(self.program, self.plans, self.ports, self.device, state, external, t0, steps)
-        probes = call.run()
+        with full_precision():
+            probes = call.run()
         check_traps(self.program, probes.ledger)
         return call.state(), probes

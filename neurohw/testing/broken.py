@@ -158,6 +158,17 @@ def _deliver_i32(total: np.ndarray, edge: Edge, spikes: np.ndarray) -> None:
         total[:] = total.astype(np.int32)
 
 
+def _deliver_ones(total: np.ndarray, edge: Edge, sent: np.ndarray) -> None:
+    _deliver(total, edge, (sent != 0).astype(sent.dtype) if edge.value else sent)
+
+
+def _deliver_tf32(total: np.ndarray, edge: Edge, sent: np.ndarray) -> None:
+    if edge.value and sent.dtype == np.float32:  # 10 bits of the mantissa are left
+        bits = np.ascontiguousarray(sent).view(np.uint32) + np.uint32(0x1000)
+        sent = (bits & np.uint32(0xFFFFE000)).view(np.float32)
+    _deliver(total, edge, sent)
+
+
 def _rough_exp(x: np.ndarray) -> np.ndarray:
     return np.exp(x) * x.dtype.type(1 + 64 * np.finfo(x.dtype).eps)
 
@@ -223,6 +234,10 @@ def broken_backends() -> tuple[Broken, ...]:
                patches=_drawing(lambda s, x, tr, el, t: (s, x, tr, el, t & 0x7FFFFFFF))),
         Broken("f32_sums", "float64 ports summed in float32", patches={"deliver": _deliver_f32}),
         Broken("i32_sums", "integer ports summed in 32 bits", patches={"deliver": _deliver_i32}),
+        Broken("binary_values", "a value that is not zero counts as one",
+               patches={"deliver": _deliver_ones}),
+        Broken("tf32_values", "float32 values rounded to TF32 before they are weighted",
+               patches={"deliver": _deliver_tf32}),
         Broken("rough_exp", "exp wrong by 64 ulp",
                patches={"_FLOAT": {**reference._FLOAT, "exp": _rough_exp}}),
         Broken("contracted", "float32 a * b + c with one rounding", contract),

@@ -6,15 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from neurohw.program import Bool, DType, Float, Int, Node, Program, RunState
-from neurohw.reference import ReferenceRun
+from neurohw.compare.numeric import arrays_differ
+from neurohw.program import Bool, DType, Float, Int, Node, Population, Program, RunState
+from neurohw.reference import ReferenceRun, deliver
 from neurohw.testing.floats import (
     LIMITS,
     TRANSCENDENTAL,
+    absolute,
     instrument,
+    node_of,
     note,
     port_sums,
     span,
+    sum_bound,
     ulps,
     values_of,
 )
@@ -45,6 +49,16 @@ def step(b: Bench) -> str:
                 if x.population == q.name and x.key in want[1].traces
                 and len(want[1].traces[x.key])
             ]  # fmt: skip
+            for key in b.program.depth:
+                source, value = b.program.carried.get(key, (key, ""))
+                if source != q.name or not b.program.depth[key]:
+                    continue
+                a, r = got[0].history[key], want[0].history[key]
+                if problem := arrays_differ(f"history {key} before", a[:, 1:], r[:, 1:]):
+                    return f"step {t}, {problem}"
+                node = q.value(value) if value else q.spike
+                assert node is not None
+                targets.append((f"history {key}", node, a[:, 0], r[:, 0]))
             for label, i, a, r in targets:
                 if a.shape != r.shape or a.dtype != r.dtype:
                     return f"step {t}, {q.name} {label}: {a.dtype}{a.shape}"
@@ -80,7 +94,8 @@ def budget(
             for node, value in zip(q.nodes, rows, strict=True):
                 if node.op == "input" and isinstance(node.dtype, Float):
                     _, magnitude, number = port_sums(p, state, values, q, node.attrs["name"])
-                    e = np.maximum(number - 1, 0) * np.finfo(value.dtype).eps * magnitude
+                    e = sum_bound(p, q, node.attrs["name"], magnitude, number)
+                    e = e + _carried_errors(p, q, node.attrs["name"], out, value.shape)
                     e = np.where(e > 0, e + np.spacing(np.abs(value)), 0.0)
                 else:
                     e = _propagate(node, value, [rows[a] for a in node.args],
@@ -88,13 +103,24 @@ def budget(
                                    [q.nodes[a].dtype for a in node.args])  # fmt: skip
                 if node.op == "input" and any(
                     edge.target == name and edge.delay == 0 and edge.port == node.attrs["name"]
-                    and np.isinf(out[edge.source][p.population(edge.source).spike or 0]).any()
+                    and np.isinf(out[edge.source][node_of(p, edge)]).any()
                     for edge in p.edges
                 ):  # fmt: skip
                     e = np.full(value.shape, np.inf)
                 errors.append(np.broadcast_to(np.where(np.isnan(e), np.inf, e), value.shape))
             out[name] = errors
     return out
+
+
+def _carried_errors(
+    p: Program, q: Population, port: str, errors: dict[str, list[np.ndarray]], shape: tuple
+) -> np.ndarray:
+    """What errors of float values add up to at a port of the same step."""
+    total = np.zeros(shape)
+    for e in p.edges:
+        if (e.target, e.port, e.delay) == (q.name, port, 0) and e.value:
+            deliver(total, absolute(e), errors[e.source][node_of(p, e)])
+    return total
 
 
 def _propagate(

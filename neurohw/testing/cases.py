@@ -14,7 +14,16 @@ from neurohw.errors import BackendError, OverflowTrap
 from neurohw.program import Float, Probes, Program, RunState, initial_state, print_program
 from neurohw.reference import ReferenceBackend, ReferenceRun
 
-__all__ = ["Bench", "Case", "Failure", "Outcome", "has_floats", "outcome", "resolve"]
+__all__ = [
+    "Bench",
+    "Case",
+    "Failure",
+    "Outcome",
+    "carries_floats",
+    "has_floats",
+    "outcome",
+    "resolve",
+]
 
 Outcome = tuple[RunState, Probes] | OverflowTrap
 Inputs = Mapping[str, np.ndarray] | None
@@ -74,6 +83,15 @@ def has_floats(program: Program) -> bool:
         for q in program.populations
         for x in (*q.nodes, *q.ports, *q.states, *q.params, *q.externals)
     )
+
+
+def carries_floats(program: Program) -> bool:
+    """True if a sum of float values may be taken in another order in another batch."""
+    types = {
+        program.population(name).nodes[program.population(name).value(value)].dtype
+        for name, value in program.carried.values()
+    }
+    return any(isinstance(x, Float) for x in types)
 
 
 def outcome(run: Run, state: RunState, inputs: Inputs, t0: int, steps: int) -> Outcome:

@@ -24,7 +24,15 @@ from neurohw.program import (
 )
 from neurohw.program.philox import normals, site_hash, words
 from neurohw.testing import budget, floats
-from neurohw.testing.cases import Bench, Case, Failure, Outcome, cut_inputs, outcome
+from neurohw.testing.cases import (
+    Bench,
+    Case,
+    Failure,
+    Outcome,
+    carries_floats,
+    cut_inputs,
+    outcome,
+)
 
 __all__ = ["CHECKS", "Examination", "difference", "examine"]
 
@@ -82,9 +90,9 @@ def repeat(b: Bench) -> str:
 
 
 def split(b: Bench) -> str | None:
-    """A run in two parts, or step by step, is the run in one."""
+    """A run in two parts, or step by step, is the run in one (where sums have one order)."""
     c = b.case
-    if c.steps < 2:
+    if c.steps < 2 or carries_floats(b.program):
         return None
     sizes = {"in two": [c.cut or c.steps // 2], "step by step": list(range(1, c.steps))}
     for label, cuts in sizes.items():

@@ -221,6 +221,57 @@ def float_sums(dtype: Any = F64) -> Case:
     return _case(f"float_sums_{dtype}", _source(3), b.build(), edges=edges)
 
 
+def values() -> Case:
+    """Integers of both signs over every kind of weights, beside spikes, to 64 bits."""
+    a = Builder("A", 3)
+    x = _ramp(a, I16, 9001, [-5, 12345, 2**15 - 3])
+    a.name_value(x, "x")
+    narrow = a.name_value(a.cast(x, U3, overflow="wrap"), "narrow")
+    a.spike(a.compare("gt", narrow, a.const(3, U3)))
+    b = Builder("B", 3)
+    syn = b.name_value(b.port("syn", Int(40)), "syn")
+    rest = ("wrapped", I8, "wrap"), ("clipped", I16, "saturate"), ("wide", Int(64), "exact")
+    for port, dtype, mode in rest:
+        b.name_value(b.port(port, dtype, mode), port)
+    total = b.state("total", Int(12), 0)
+    b.write("total", b.cast(b.add(total, syn, Int(41)), Int(12), overflow="wrap"), name="total")
+    full = freeze([[1, -2, 4], [8, -16, 32], [-64, 65, 127]], I8)
+    sparse = Sparse(I8, freeze([0, 2, 2, 3], Int(64)), freeze([0, 2, 1], Int(64)),
+                    freeze([3, -5, 7], I8), 3)  # fmt: skip
+    one = OneToOne(I8, freeze([9, -11, 13], I8))
+    huge = Dense(Int(48), freeze(np.array(full, np.int64) * (2**38 + 12345), Int(48)))
+    edges = [
+        Edge("A", "B", "syn", Dense(I8, full), 0, "x"), Edge("A", "B", "syn", sparse, 1, "x"),
+        Edge("A", "B", "syn", one, 5, "x"), Edge("A", "B", "syn", Dense(I8, full), 2, "narrow"),
+        Edge("A", "B", "syn", Dense(I8, full), 1), Edge("B", "B", "syn", one, 3, "total"),
+        Edge("A", "B", "wrapped", sparse, 0, "x"), Edge("A", "B", "clipped", one, 62, "x"),
+        Edge("A", "B", "clipped", Dense(I8, full), 0), Edge("A", "B", "wide", huge, 1, "x"),
+    ]  # fmt: skip
+    return _case("values", b.build(), a.build(), edges=edges, steps=80, cut=3, trials=2)
+
+
+def float_values(dtype: Any = F64, size: int = 70) -> Case:
+    """Sums of many products, in whatever order, with cancellation."""
+    rng = np.random.default_rng(size)
+    a, b = Builder("A", size), Builder("B", 5)
+    x = a.state("x", dtype, rng.normal(0, 1, (2, size)))
+    a.write("x", a.mul(x, a.const(0.9375, dtype), dtype), name="x")
+    b.name_value(b.port("syn", dtype), "syn")
+    b.name_value(b.port("alone", dtype), "alone")
+    full = rng.normal(0, 1, (5, size))
+    full[:, 1::2] *= -1
+    mask = rng.random((size, 5)) < 0.3
+    indptr = freeze(np.concatenate([[0], mask.sum(1).cumsum()]), Int(64))
+    indices = freeze(np.nonzero(mask)[1], Int(64))
+    sparse = Sparse(dtype, indptr, indices, freeze(full.T[mask], dtype), 5)
+    only = np.zeros((5, size))
+    only[range(5), range(5)] = rng.normal(0, 1, 5)  # one product: nothing is left to choose
+    edges = [Edge("A", "B", "syn", Dense(dtype, freeze(full, dtype)), 0, "x"),
+             Edge("A", "B", "syn", sparse, 2, "x"),
+             Edge("A", "B", "alone", Dense(dtype, freeze(only, dtype)), 1, "x")]  # fmt: skip
+    return _case(f"float_values_{dtype}", a.build(), b.build(), edges=edges, trials=2)
+
+
 def contraction(dtype: Any = F32) -> Case:
     """``a * a - c`` with ``c`` the rounded square: 0 exactly, unless the two are contracted."""
     b = Builder("A", 4)
@@ -273,6 +324,7 @@ def directed_cases() -> tuple[Case, ...]:
              noise=(ChipNoise("uniform8", exponent=9), ChipNoise("uniform8", exponent=4))),
         chip("chip_overflowing", exponent=7, keep_u=4096, keep_v=4096),
         chip_edges(LAVA), chip_edges(LOIHI),
+        values(), float_values(F64), float_values(F32),
         float_sums(F64), float_sums(F32), contraction(F32), contraction(F64),
         functions(F32), functions(F64), leaky(),
     )  # fmt: skip

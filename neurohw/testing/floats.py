@@ -8,7 +8,8 @@ is switched off by probing, and demands the reference's values up to a bound tha
 analysis of the step derives from the same limits (module ``budget``); without transcendentals and
 without sums of several float weights the bound is 0.
 
-A port that sums n spikes' weights may add in any order: ``(n - 1) * eps * sum |w|``.
+A port that sums n spikes' weights may add in any order: ``(n - 1) * eps * sum |w|``. One to which
+edges carry values is held to twice the bound that ``docs/program.md`` gives for each of the two.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import numpy as np
 from neurohw.compare.numeric import ulps
 from neurohw.program import (
     DType,
+    Edge,
     Float,
     Int,
     Node,
@@ -37,7 +39,8 @@ from neurohw.reference import deliver, evaluate
 if TYPE_CHECKING:
     from neurohw.testing.cases import Bench
 
-__all__ = ["LIMITS", "instrument", "note", "ops", "port_sums", "span", "ulps", "values_of"]
+__all__ = ["LIMITS", "absolute", "instrument", "node_of", "note", "ops", "port_sums", "span"]
+__all__ += ["sum_bound", "ulps", "values_of"]
 
 LIMITS = {"exp": 4.0, "expm1": 4.0, "log": 4.0}  # ulps; every other operation: 0
 _WIDE = {32: np.float64, 64: np.longdouble}
@@ -73,7 +76,7 @@ def values_of(p: Program, probes: Probes, row: int = 0) -> dict[str, list[np.nda
 def port_sums(
     p: Program, state: RunState, values: dict[str, list[np.ndarray]], q: Population, port: str
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Sum of arriving float weights, sum of their magnitudes, and their number, ``[T, size]``."""
+    """Sum of what arrives, sum of its magnitudes, and number of its terms, ``[T, size]``."""
     dtype = next(x.dtype for x in q.ports if x.name == port)
     shape = (len(state.trials), q.size)
     total = np.zeros(shape, dtype.storage)
@@ -81,17 +84,40 @@ def port_sums(
     for e in p.edges:
         if (e.target, e.port) != (q.name, port):
             continue
-        source = p.population(e.source)
-        assert source.spike is not None
-        spikes = (
-            state.history[e.source][:, e.delay - 1] if e.delay else values[e.source][source.spike]
-        )
-        w = e.weights
-        deliver(total, e, spikes)
-        for sums, data in ((magnitude, np.abs(w.data)), (number, (w.data != 0))):
-            scaled = dataclasses.replace(w, data=data.astype(np.float64))
-            deliver(sums, dataclasses.replace(e, weights=scaled), spikes)
+        sent = state.history[e.key][:, e.delay - 1] if e.delay else values[e.source][node_of(p, e)]
+        deliver(total, e, sent)
+        size, there = (np.abs(sent), sent != 0) if e.value else (sent, sent)
+        deliver(magnitude, absolute(e), size.astype(np.float64 if e.value else np.bool_))
+        ones = dataclasses.replace(e.weights, data=(e.weights.data != 0).astype(np.float64))
+        deliver(number, dataclasses.replace(e, weights=ones), there)
     return total, magnitude, number
+
+
+def node_of(p: Program, e: Edge) -> int:
+    """The node of its source that an edge carries."""
+    q = p.population(e.source)
+    index = q.value(e.value) if e.value else q.spike
+    assert index is not None
+    return index
+
+
+def absolute(e: Edge) -> Edge:
+    """The edge with the magnitudes of its weights, in float64."""
+    data = np.abs(e.weights.data).astype(np.float64)
+    return dataclasses.replace(e, weights=dataclasses.replace(e.weights, data=data))
+
+
+def sum_bound(
+    p: Program, q: Population, port: str, magnitude: np.ndarray, number: np.ndarray
+) -> np.ndarray:
+    """How far two right sums of a float port may be apart; inf where the sum is not specified."""
+    info = np.finfo(next(x.dtype for x in q.ports if x.name == port).storage)
+    if not any(e.value for e in p.edges if (e.target, e.port) == (q.name, port)):
+        return np.maximum(number - 1, 0) * info.eps * magnitude
+    unit = number * info.eps / 2
+    bound = 2 * (unit / (1 - unit) * magnitude + number * float(info.smallest_subnormal))
+    # one product, rounded once, whether or not it is fused with the addition to zero
+    return np.where(magnitude <= info.max, np.where(number > 1, bound, 0.0), np.inf)
 
 
 def _expected(node: Node, args: list[np.ndarray], types: list[DType]) -> np.ndarray:
@@ -170,7 +196,7 @@ def _check_node(
             return ""
         want, magnitude, number = port_sums(p, state, values, q, node.attrs["name"])
         unit = np.spacing(np.maximum(np.abs(want), np.finfo(want.dtype).tiny))
-        slack = np.maximum(number - 1, 0) * np.finfo(want.dtype).eps * magnitude
+        slack = sum_bound(p, q, node.attrs["name"], magnitude, number)
         limit = np.where(slack > 0, slack / unit + 1, 0)
     elif node.args:
         args = [values[q.name][a] for a in node.args]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,17 @@ def float_programs(draw: Draw, *, max_steps: int = 80) -> Case:
     p = Program("leaky", "float", seed=draw(st.integers(0, 2**64 - 1)), trials=trials,
                 populations=tuple(populations), edges=tuple(edges), probes=probes)  # fmt: skip
     verify(p)
+    if draw(st.booleans()):
+        p = dataclasses.replace(p, edges=tuple(map(_graded, p.edges)))
+        verify(p)
     return Case("float_programs", p, draw(st.integers(2, max_steps)))
+
+
+def _graded(e: Edge) -> Edge:
+    """Carry the potential, weakly enough that it decays."""
+    w = e.weights
+    data = freeze(w.data * np.asarray(1 / 64, w.data.dtype), w.dtype)
+    return dataclasses.replace(e, weights=dataclasses.replace(w, data=data), value="v")
 
 
 def _small(draw: Draw, dtype: Float, source: int, target: int) -> Weights:

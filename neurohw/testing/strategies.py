@@ -169,7 +169,7 @@ def _to(draw: Draw, s: Sketch, dtype: DType, pool: list[Value]) -> Value:
 
 def _population(
     draw: Draw, name: str, size: int, trials: int, ports: list[Port],
-    spans: dict[str, Interval | None], floats: bool, traps: bool,
+    spans: dict[str, Interval | None], sends: dict[str, DType], floats: bool, traps: bool,
 ) -> Population:  # fmt: skip
     s = Sketch(name, size, spans)
     scalar: st.SearchStrategy = int_types() | st.just(BOOL)
@@ -194,6 +194,9 @@ def _population(
     for n, t in states.items():
         if draw(st.integers(0, 7)):  # now and then a state is kept
             s.write(n, _to(draw, s, t, pool))
+    for n, t in sends.items():
+        sent = _to(draw, s, t, pool)
+        s.name_value(s.op("neg", t, sent) if isinstance(t, Float) else sent, n)
     a, b = _pick(draw, s, Int, pool), _pick(draw, s, Int, pool)
     s.spike(draw(st.sampled_from([s.compare("gt", a, b), _pick(draw, s, BOOL, pool)])))
     for value in {v.index: v for v in pool}.values():
@@ -219,12 +222,29 @@ def _probes(draw: Draw, populations: list[Population]) -> tuple[list[Probe], lis
     return probes, watches
 
 
+def _sends(draw: Draw, floats: bool) -> dict[str, DType]:
+    """Values that edges of a population may carry."""
+    out: dict[str, DType] = {}
+    if draw(st.booleans()):
+        out["sent"] = draw(int_types(16))
+    if floats:
+        out |= {f"sent_{t}": t for t in (F32, F64) if draw(st.booleans())}
+    return out
+
+
+def _carried(draw: Draw, sends: dict[str, DType], port: DType | None) -> str:
+    """What an edge carries to a port of a float type, or of integers: mostly spikes."""
+    fits = [n for n, t in sends.items() if t == port or (port is None and isinstance(t, Int))]
+    return draw(st.sampled_from(["", *fits]))
+
+
 @st.composite
 def programs(draw: Draw, *, floats: bool = False, traps: bool = False, max_steps: int = 40) -> Case:
     """Cases over all operations; with ``traps``, operations of mode ``trap`` may fire."""
     sizes = draw(st.lists(st.integers(1, 5), min_size=1, max_size=4))
     trials = draw(st.integers(1, 3))
     names = [f"N{i}" for i in range(len(sizes))]
+    sends: list[dict[str, DType]] = [_sends(draw, floats) for _ in names]
     ports: dict[str, list[Port]] = {n: [] for n in names}
     edges: list[Edge] = []
     spans: dict[tuple[str, str], Interval | None] = {}
@@ -240,9 +260,11 @@ def programs(draw: Draw, *, floats: bool = False, traps: bool = False, max_steps
                 w = weights(draw, weight_type, sizes[i], sizes[j])
                 shortest = 0 if i < j else 1
                 delay = draw(st.sampled_from([shortest, 1, 2, 3]) | st.integers(shortest, 62))
-                edges.append(Edge(names[i], target, f"in{k}", w, delay))
+                value = _carried(draw, sends[i], port_type)
+                edges.append(Edge(names[i], target, f"in{k}", w, delay, value))
                 if port_type is None:
-                    a, b = weight_sums(w)
+                    t = sends[i].get(value)
+                    a, b = weight_sums(w, (t.lo, t.hi) if isinstance(t, Int) else (0, 1))
                     low, high = low + a, high + b
             if port_type is not None:
                 ports[target].append(Port(f"in{k}", port_type))
@@ -258,8 +280,8 @@ def programs(draw: Draw, *, floats: bool = False, traps: bool = False, max_steps
             )  # fmt: skip
     populations = [
         _population(draw, n, size, trials, ports[n],
-                    {p.name: spans[n, p.name] for p in ports[n]}, floats, traps)
-        for n, size in zip(names, sizes, strict=True)
+                    {p.name: spans[n, p.name] for p in ports[n]}, sent, floats, traps)
+        for n, size, sent in zip(names, sizes, sends, strict=True)
     ]  # fmt: skip
     probes, watches = _probes(draw, populations)
     p = Program(

@@ -34,6 +34,7 @@ BY = {
     "swapped_counter": "draws", "short_seed": "draws", "short_step": "draws",
     "relative_trial": "alone", "forgets_history": "split", "spoils_state": "repeat",
     "f32_sums": "step", "rough_exp": "ops", "contracted": "ops", "i32_sums": "identity",
+    "binary_values": "identity", "tf32_values": "step",
 }  # fmt: skip
 
 

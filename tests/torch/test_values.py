@@ -1,0 +1,138 @@
+"""Edges that carry values, on torch: integers to the bit, floats within the stated bound."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from neurohw.backend import simulate
+from neurohw.program import (
+    F32,
+    F64,
+    Builder,
+    Dense,
+    DType,
+    Edge,
+    Int,
+    OneToOne,
+    Probe,
+    Program,
+    Weights,
+    freeze,
+    initial_state,
+)
+from neurohw.reference import ReferenceRun
+from neurohw.testing.values import arranged
+
+torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.torch
+
+
+def net(
+    value: DType, port: DType, weights: list[tuple[Weights, int]], mode: str = "exact"
+) -> Program:
+    """A sends ``x`` from outside, and ``y`` of the step before, which is known one step late."""
+    size = weights[0][0].shape[1]
+    a, b = Builder("A", size), Builder("B", weights[0][0].shape[0])
+    x = a.name_value(a.external("x", value), "x")
+    y = a.state("y", value)
+    a.write("y", x)
+    a.name_value(y, "y")
+    got = b.name_value(b.port("in", port, mode), "in")
+    total = b.state("total", port)
+    b.write("total", got)
+    b.name_value(total, "total")
+    edges = [Edge("A", "B", "in", w, d, v) for (w, d) in weights for v in ("x", "y")]
+    return Program("net", populations=(b.build(), a.build()), edges=tuple(edges), trials=2,
+                   probes=(Probe("B", "in"), Probe("B", "total"), Probe("A", "y")))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "value,weight",
+    [(Int(8), Int(8)), (Int(33, False), Int(9)), (Int(12), Int(42)), (Int(26), Int(28)),
+     (Int(1, False), Int(57))],
+    ids=str,
+)  # fmt: skip
+@pytest.mark.parametrize("delay", [0, 3])
+def test_integers_to_the_last_bit(check, value: Int, weight: Int, delay: int) -> None:
+    """Products and sums past what one float64 product holds, up to 2**62, of both signs."""
+    rng = np.random.default_rng(weight.bits)
+    full = rng.integers(weight.lo, weight.hi, (11, 11), endpoint=True)
+    full[0] = weight.lo  # the largest sum that there can be
+    weights = [(arranged(rng, kind, weight, full), delay) for kind in ("dense", "sparse", "one")]
+    x = rng.integers(value.lo, value.hi, (9, 2, 11), endpoint=True)
+    x[4] = value.lo if value.signed else value.hi
+    for port, mode in ((Int(64), "exact"), (Int(20), "wrap"), (Int(31, False), "saturate")):
+        check(net(value, port, weights, mode), 9, {"A.x": x}, splits=(2, 3))
+
+
+@pytest.mark.parametrize("dtype", [F32, F64], ids=str)
+def test_floats_within_the_bound(run_torch, dtype) -> None:
+    """Against sums in twice the precision: |error| <= gamma_n sum |w x|."""
+    rng = np.random.default_rng(3)
+    n, info = 300, np.finfo(dtype.storage)
+    w = Dense(dtype, freeze(rng.normal(0, 1, (40, n)), dtype))
+    s = arranged(rng, "sparse", dtype, rng.normal(0, 1, (40, n)))
+    x = rng.normal(0, 1, (6, 2, n)).astype(dtype.storage)
+    p = net(dtype, dtype, [(w, 0), (s, 2)])
+    full = np.zeros((40, n))
+    full[s.indices, np.repeat(np.arange(n), np.diff(s.indptr))] = s.data
+    past = lambda k: np.concatenate([np.zeros((k, 2, n)), x[: 6 - k]])  # noqa: E731
+    terms = [(w.data, past(0)), (w.data, past(1)), (full, past(2)), (full, past(3))]
+    exact = sum(np.float128(v) @ np.float128(m).T for m, v in terms)
+    size = sum(np.abs(v) @ np.abs(np.float64(m)).T for m, v in terms)
+    unit = 4 * n * info.eps / 2
+    bound = unit / (1 - unit) * size
+    for mode in (True, False):
+        _, got = run_torch(p, initial_state(p), {"A.x": x}, 0, 6, event_driven=mode)
+        _, again = run_torch(p, initial_state(p), {"A.x": x}, 0, 6, event_driven=mode)
+        error = np.abs(got.traces["B.in"].astype(np.longdouble) - exact)
+        assert np.all(error <= bound)
+        assert error.max() > 0
+        np.testing.assert_array_equal(got.traces["B.in"], again.traces["B.in"])
+
+
+def test_a_single_product_is_exact(check) -> None:
+    w = OneToOne(F32, freeze(np.random.default_rng(0).normal(0, 1, 9), F32))
+    x = np.random.default_rng(1).normal(0, 1, (5, 2, 9)).astype(np.float32)
+    p = net(F32, F32, [(w, 0)])
+    p = dataclasses.replace(p, edges=p.edges[:1])
+    check(p, 5, {"A.x": x})
+
+
+@pytest.mark.parametrize("precision", ["high", "medium"])
+def test_the_users_precision_for_training_does_not_matter(precision: str) -> None:
+    from neurohw_torch.values import full_precision
+
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision(precision)
+    try:
+        with full_precision():
+            assert torch.backends.cuda.matmul.fp32_precision == "ieee"
+            assert torch.backends.mkldnn.matmul.fp32_precision == "ieee"
+        assert torch.get_float32_matmul_precision() == precision
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def test_values_known_ahead_are_weighted_for_many_steps_at_once(monkeypatch) -> None:
+    """One product for all steps of a block where only inputs and draws are behind a value."""
+    from neurohw_torch import backend, values
+
+    calls = []
+    plain = values._product
+
+    def counted(w):
+        carry = plain(w)
+        return lambda total, x: (calls.append(x.shape), carry(total, x))[1]
+
+    monkeypatch.setattr(values, "_product", counted)
+    w = Dense(F32, freeze(np.ones((3, 4)), F32))
+    p = net(F32, F32, [(w, 0)])
+    x = np.random.default_rng(2).integers(-9, 9, (16, 2, 4)).astype(np.float32)
+    _, got = simulate(backend("cpu").compile(p), p, 16, inputs={"A.x": x})
+    _, want = simulate(ReferenceRun(p), p, 16, inputs={"A.x": x})
+    np.testing.assert_array_equal(got.traces["B.in"], want.traces["B.in"])
+    assert calls[0] == (32, 4) and calls[1:] == [(2, 4)] * 16
