@@ -32,6 +32,7 @@ from neurohw.program import (
     Probes,
     Program,
     RunState,
+    Sparse,
     Weights,
     check_inputs,
     check_traps,
@@ -169,11 +170,8 @@ def _deliver_values(total: Array, w: Weights, values: Array) -> None:
         total += values * w.data
         return
     for j in range(w.shape[1]):
-        if isinstance(w, Dense):
-            total += values[:, j, None] * w.data[:, j]
-        else:
-            row = slice(w.indptr[j], w.indptr[j + 1])
-            total[:, w.indices[row]] += values[:, j, None] * w.data[row]
+        targets, weights = fan_out(w, j)
+        total[:, targets] += values[:, j, None] * weights
 
 
 def _deliver_spikes(total: Array, w: Weights, spikes: Array) -> None:
@@ -181,12 +179,30 @@ def _deliver_spikes(total: Array, w: Weights, spikes: Array) -> None:
         total += np.where(spikes, w.data, w.data.dtype.type(0))
         return
     for j in np.flatnonzero(spikes.any(axis=0)):
-        fired = spikes[:, j]
         if isinstance(w, Dense):
-            total[fired] += w.data[:, j]
-        else:
-            row = slice(w.indptr[j], w.indptr[j + 1])
-            total[np.ix_(fired, w.indices[row])] += w.data[row]
+            total[spikes[:, j]] += w.data[:, j]
+            continue
+        targets, weights = fan_out(w, j)
+        total[np.ix_(spikes[:, j], targets)] += weights
+
+
+def fan_out(w: Weights, source: int | np.intp) -> tuple[Array, Array]:
+    """Targets of a source, ascending, and the weights of its edges to them."""
+    if isinstance(w, Dense):
+        return np.arange(len(w.data)), w.data[:, source]
+    if isinstance(w, OneToOne):
+        return np.array([source]), w.data[source : source + 1]
+    if isinstance(w, Sparse):
+        row = slice(w.indptr[source], w.indptr[source + 1])
+        return w.indices[row], w.data[row]
+    channel, v, u = np.unravel_index(source, w.input_shape)
+    outs, height, width = w.output_shape
+    (y, r), (x, q) = np.nonzero(w.reach(0) == v), np.nonzero(w.reach(1) == u)
+    mine, ours = w.data.shape[1], outs // w.groups
+    group, i = divmod(channel, mine)
+    o = np.arange(group * ours, (group + 1) * ours)[:, None, None]
+    targets = (o * height + y[:, None]) * width + x
+    return targets.ravel(), w.data[o, i, r[:, None], q].ravel()
 
 
 def _work(dtype: DType) -> np.dtype:

@@ -46,7 +46,7 @@ class LavaBackend:
         """
         from neurohw_lava.run import LavaRun
 
-        return LavaRun(program)
+        return LavaRun(program.without_conv())
 
 
 def backend() -> LavaBackend:

@@ -8,9 +8,11 @@ Otherwise nothing is listed, for that would make the host wait for the device in
 
 - integer dense weights: products of float64 matrices, exact because every partial sum is an
   integer below 2**53 (weights are cut into limbs where they would not be);
+- integer convolutions: such products of patches;
 - integer sparse weights: a scatter of integers, exact in any order;
-- float sparse weights: ``segment_reduce``, in ascending order of sources; the sum of an edge is
-  then added to the port, which rounds as the reference does for the port's first edge only;
+- float sparse weights and convolutions: ``segment_reduce``, in ascending order of sources; the sum
+  of an edge is then added to the port, which rounds as the reference does for the port's first
+  edge only;
 - float dense weights: up to 32 sources are added one after the other; for more, a float64 matrix
   product is rounded once to the port's type. With n sources, ``|error| <= n eps sum |w|`` against
   the exact sum, eps = 2**-53, and half an ulp of float32 more in that type; the reference's own
@@ -29,7 +31,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurohw.program import Dense, Edge, Float, OneToOne, Sparse, Weights
+from neurohw.program import Conv, Dense, Edge, Float, OneToOne, Sparse, Weights
+from neurohw_torch.values import make_carry
 
 __all__ = ["Deliver", "Fired", "make_delivery", "weight_bound"]
 
@@ -61,6 +64,8 @@ Deliver = Callable[[Tensor, Fired], None]  # add to the total [T, targets], in p
 def weight_bound(w: Weights) -> float:
     """An upper bound of the largest sum of |weights| at any target."""
     size = np.abs(w.data.astype(np.float64)) * (1 + 1e-6)
+    if isinstance(w, Conv):  # of a target whose kernel lies inside
+        return float(size.sum(axis=(1, 2, 3)).max(initial=0))
     if isinstance(w, OneToOne):
         return float(size.max(initial=0))
     if isinstance(w, Dense):
@@ -74,6 +79,11 @@ def make_delivery(
     """What ``edge`` adds to a port that is summed in ``total``."""
     w = edge.weights
     is_float = isinstance(w.dtype, Float)
+    if isinstance(w, Conv):
+        if not (is_float or event_driven):
+            product = make_carry(edge, total, device, 1)
+            return lambda total, fired: product(total, fired.spikes)
+        w = w.to_sparse()
     if isinstance(w, OneToOne):
         return _one_to_one(_tensor(w.data, total, device))
     if isinstance(w, Dense):

@@ -11,7 +11,7 @@ from snntorch import Leaky, Synaptic
 from snntorch._neurons.neurons import SpikingNeuron
 from torch import Tensor, nn
 
-from neurohw.program import Edge, OneToOne, Population, Program, Sparse
+from neurohw.program import Conv, Edge, OneToOne, Population, Program, Sparse
 from neurohw_torch.cells import Cell
 
 __all__ = ["Layer", "Synapses"]
@@ -29,7 +29,7 @@ class Synapses:
 
 
 def _linear(edge: Edge, bias: Array | None, device: torch.device) -> nn.Linear:
-    w = edge.weights
+    w = edge.weights.to_sparse() if isinstance(edge.weights, Conv) else edge.weights
     targets, sources = w.shape
     if isinstance(w, OneToOne):
         weight = np.diag(w.data)

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurohw.program import Dense, Edge, Float, OneToOne, Sparse
+from neurohw.program import Conv, Dense, Edge, Float, OneToOne, Sparse
 
 __all__ = ["Carry", "full_precision", "make_carry"]
 
@@ -62,9 +62,10 @@ def make_carry(edge: Edge, total: torch.dtype, device: torch.device, most: int) 
         return _one_to_one(_tensor(w.data, total, device))
     if isinstance(w, Sparse):
         return _sparse(w, total, device)
+    product = _Patches(w) if isinstance(w, Conv) else _Matrix(w)
     if isinstance(w.dtype, Float):
-        return _product(_tensor(w.data.T, total, device))
-    return _limbs(w, device, most)
+        return _product(product, _tensor(product.arrange(w.data), total, device))
+    return _limbs(product, w.data, device, most)
 
 
 def _tensor(data: np.ndarray, dtype: torch.dtype, device: torch.device) -> Tensor:
@@ -78,9 +79,58 @@ def _one_to_one(w: Tensor) -> Carry:
     return carry
 
 
-def _product(w: Tensor) -> Carry:
-    def carry(total: Tensor, values: Tensor) -> None:
+class _Matrix:
+    """Products with dense weights; ``terms`` are added up for each target."""
+
+    def __init__(self, w: Dense) -> None:
+        self.terms = w.shape[1]
+
+    def arrange(self, data: np.ndarray) -> np.ndarray:
+        """Weights as they are multiplied."""
+        return data.T
+
+    def add(self, total: Tensor, values: Tensor, w: Tensor) -> None:
         total.addmm_(values, w)
+
+    def __call__(self, values: Tensor, w: Tensor) -> Tensor:
+        return values @ w
+
+
+class _Patches:
+    """Convolutions as products of matrices: no FFT and no Winograd, whose errors are larger."""
+
+    def __init__(self, w: Conv) -> None:
+        self.w, self.terms = w, w.data[0].size
+        self.length = w.output_shape[1] * w.output_shape[2]
+        self.step = max(1, _TEMPORARY // max(1, self.terms * w.groups * self.length))
+
+    def arrange(self, data: np.ndarray) -> np.ndarray:
+        return data.reshape(self.w.groups, -1, self.terms)
+
+    def add(self, total: Tensor, values: Tensor, w: Tensor) -> None:
+        for a in range(0, len(total), self.step):
+            total[a : a + self.step] += self._some(values[a : a + self.step], w)
+
+    def __call__(self, values: Tensor, w: Tensor) -> Tensor:
+        parts = [self._some(x, w) for x in values.split(self.step)]
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+    def _some(self, values: Tensor, w: Tensor) -> Tensor:
+        conv = self.w
+        patches = torch.nn.functional.unfold(
+            values.reshape(-1, *conv.input_shape), conv.data.shape[2:], conv.dilation,
+            conv.padding, conv.stride,
+        )  # fmt: skip
+        split = patches.view(len(values), conv.groups, self.terms, self.length)
+        return (w @ split).reshape(len(values), -1)
+
+
+Product = _Matrix | _Patches
+
+
+def _product(product: Product, w: Tensor) -> Carry:
+    def carry(total: Tensor, values: Tensor) -> None:
+        product.add(total, values, w)
 
     return carry
 
@@ -100,16 +150,16 @@ def _split(data: np.ndarray, width: int, bits: int) -> list[tuple[int, np.ndarra
     return [*out, (shift, data)]
 
 
-def _limbs(w: Dense, device: torch.device, most: int) -> Carry:
-    value_bits, weight_bits = _bits(most, w.data)
-    room = _EXACT - w.shape[1].bit_length()  # sources * 2**room <= 2**53
+def _limbs(product: Product, data: np.ndarray, device: torch.device, most: int) -> Carry:
+    value_bits, weight_bits = _bits(most, data)
+    room = _EXACT - product.terms.bit_length()  # terms * 2**room <= 2**53
     value_width, weight_width = value_bits, weight_bits
     if value_bits + weight_bits > room:
         value_width = min(value_bits, max(room // 2, room - weight_bits))
         weight_width = room - value_width
     parts = [
-        (shift, _tensor(limb.T, torch.float64, device))
-        for shift, limb in _split(w.data.astype(np.int64), weight_width, weight_bits)
+        (shift, _tensor(product.arrange(limb), torch.float64, device))
+        for shift, limb in _split(data.astype(np.int64), weight_width, weight_bits)
     ]
 
     def carry(total: Tensor, values: Tensor) -> None:
@@ -119,7 +169,7 @@ def _limbs(w: Dense, device: torch.device, most: int) -> Carry:
             limb = (left if last else left & ((1 << value_width) - 1)).to(torch.float64)
             for up, part in parts:
                 # int64 wraps, and so may the terms: their sum is exact, for it fits
-                total += ((limb @ part).to(torch.int64) << (up + shift)).to(total.dtype)
+                total += (product(limb, part).to(torch.int64) << (up + shift)).to(total.dtype)
             if last:
                 return
             left, shift = left >> value_width, shift + value_width

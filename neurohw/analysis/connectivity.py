@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from neurohw.errors import NeurohwError
-from neurohw.program import Dense, Edge, OneToOne, Program
+from neurohw.program import Conv, Dense, Edge, OneToOne, Program
 
 __all__ = ["Connectivity", "connectivity"]
 
@@ -108,7 +108,7 @@ def _synapses(c: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         post = pre = np.arange(len(c.weights.data))
         weight = c.weights.data
     else:
-        w = c.weights
+        w = c.weights.to_sparse() if isinstance(c.weights, Conv) else c.weights
         pre = np.repeat(np.arange(len(w.indptr) - 1), np.diff(w.indptr))
         post, weight = w.indices, w.data
     some = np.asarray(weight) != 0

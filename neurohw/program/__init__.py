@@ -7,6 +7,7 @@ from neurohw.program.builder import Builder, Value
 from neurohw.program.ops import OPS, OpSpec
 from neurohw.program.program import (
     IR_VERSION,
+    Conv,
     Dense,
     Edge,
     External,
@@ -48,6 +49,7 @@ __all__ = [
     "OPS",
     "Bool",
     "Builder",
+    "Conv",
     "DType",
     "Dense",
     "Edge",

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from neurohw.errors import ProgramError
-from neurohw.program.program import Dense, Edge, OneToOne, Population, Program
+from neurohw.program.program import Conv, Dense, Edge, Population, Program, Sparse
 
 __all__ = ["check_fields"]
 
@@ -95,14 +95,41 @@ def _check_edge(e: Edge) -> None:
     _typed(e.delay, (int, np.integer), where, "delay")
     _typed(e.value, (str,), where, "value")
     w = e.weights
-    dims = 2 if isinstance(w, Dense) else 1
-    arrays = (w.data,) if isinstance(w, Dense | OneToOne) else (w.data, w.indptr, w.indices)
+    dims = 2 if isinstance(w, Dense) else 4 if isinstance(w, Conv) else 1
+    arrays = (w.data, w.indptr, w.indices) if isinstance(w, Sparse) else (w.data,)
     for x in arrays:
         if x.ndim != dims:
             raise ProgramError(
                 "weights have the wrong shape", where=where, got=x.shape, allowed=f"{dims} axes"
             )
+    if isinstance(w, Conv):
+        _check_conv(w, where)
     if w.data.dtype != w.dtype.storage:
         raise ProgramError(
             "wrong storage", where=where, got=w.data.dtype, allowed=str(w.dtype.storage)
         )
+
+
+def _check_conv(w: Conv, where: str) -> None:
+    for what, count, least in (
+        ("input_shape", 3, 1), ("stride", 2, 1), ("padding", 2, 0), ("dilation", 2, 1),
+        ("groups", 0, 1),
+    ):  # fmt: skip
+        given = getattr(w, what)
+        numbers = given if count else (given,)
+        _typed(numbers, (tuple,), where, what)
+        for x in numbers:
+            _typed(x, (int,), where, what)
+        if len(numbers) != max(count, 1) or min(numbers) < least:
+            allowed = f"{count} integers >= {least}" if count else f">= {least}"
+            raise ProgramError(f"{what} of a convolution", where=where, got=given, allowed=allowed)
+    outs, mine, channels = w.data.shape[0], w.data.shape[1], w.input_shape[0]
+    if outs % w.groups or mine * w.groups != channels or not w.data.size:
+        raise ProgramError(
+            "channels of a convolution",
+            where=where,
+            got=f"{channels} to {outs} in {w.groups} groups by a kernel {w.data.shape}",
+            allowed="a kernel (outputs, inputs / groups, height, width), both divisible by groups",
+        )
+    if min(w.output_shape) < 1:
+        raise ProgramError("the kernel is larger than its input", where=where, got=w.output_shape)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from neurohw.errors import ProgramError
-from neurohw.program.program import Dense, Node, OneToOne, Weights
+from neurohw.program.program import Conv, Dense, Node, OneToOne, Weights
 from neurohw.program.types import DType, Float
 
 __all__ = [
@@ -56,6 +56,11 @@ def _signed_sums(w: Weights) -> tuple[np.ndarray, np.ndarray]:
     negative, positive = np.minimum(data, 0), np.maximum(data, 0)
     if isinstance(w, OneToOne):
         return negative, positive
+    if isinstance(w, Conv):
+        inside = [(w.reach(axis) >= 0).astype(data.dtype) for axis in (0, 1)]
+        return tuple(
+            (inside[0] @ x.sum(axis=1) @ inside[1].T).ravel() for x in (negative, positive)
+        )
     if isinstance(w, Dense):
         return negative.sum(axis=1), positive.sum(axis=1)
     low, high = np.zeros(w.targets, data.dtype), np.zeros(w.targets, data.dtype)

@@ -8,6 +8,7 @@ checks it; ``text`` prints and parses it. Two programs are equal if their texts 
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,9 +19,11 @@ import numpy as np
 
 from neurohw.errors import ProgramError
 from neurohw.program.types import DType, Float, Int
+from neurohw.program.weights import Conv, Dense, OneToOne, Sparse, Weights
 
 __all__ = [
     "IR_VERSION",
+    "Conv",
     "Dense",
     "Edge",
     "External",
@@ -141,52 +144,6 @@ class Population:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Dense:
-    """All-to-all weights ``data[target, source]``."""
-
-    dtype: DType
-    data: np.ndarray
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.data.shape[0], self.data.shape[1]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Sparse:
-    """Compressed rows, one row per **source** (a spike's targets lie together).
-
-    ``indptr`` int64 ``[sources + 1]``; ``indices`` int64, the targets of each row in ascending
-    order; ``data`` the weights. ``targets`` is the number of target elements.
-    """
-
-    dtype: DType
-    indptr: np.ndarray
-    indices: np.ndarray
-    data: np.ndarray
-    targets: int
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.targets, len(self.indptr) - 1
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class OneToOne:
-    """Element i of the source drives element i of the target with weight ``data[i]``."""
-
-    dtype: DType
-    data: np.ndarray
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return len(self.data), len(self.data)
-
-
-Weights = Dense | Sparse | OneToOne
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Edge:
     """What ``source`` sends in step t arrives at ``target.port`` in step t + ``delay``.
 
@@ -301,6 +258,18 @@ class Program:
 
     def __hash__(self) -> int:
         return hash(self.text)
+
+    def without_conv(self) -> Program:
+        """The same with every ``Conv`` as ``Sparse``: for whoever does not know convolutions."""
+        if not any(isinstance(e.weights, Conv) for e in self.edges):
+            return self
+        edges = [
+            dataclasses.replace(e, weights=e.weights.to_sparse())
+            if isinstance(e.weights, Conv)
+            else e
+            for e in self.edges
+        ]
+        return dataclasses.replace(self, edges=tuple(edges))
 
     def population(self, name: str) -> Population:
         """The population called ``name``."""

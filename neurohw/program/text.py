@@ -20,6 +20,7 @@ import numpy as np
 from neurohw.errors import FormatError, ProgramError
 from neurohw.program.program import (
     IR_VERSION,
+    Conv,
     Dense,
     Edge,
     External,
@@ -33,6 +34,7 @@ from neurohw.program.program import (
     Sparse,
     State,
     Watch,
+    Weights,
     freeze,
 )
 from neurohw.program.types import DType, Int, parse_dtype
@@ -43,6 +45,7 @@ _HEAD = "neurohw-program"
 _INLINE = 32
 _MAX_BYTES = 1 << 33
 _I64 = Int(64)
+_CONV = ("dilation", "groups", "input_shape", "padding", "stride")
 
 
 def _json(value: Any) -> str:
@@ -62,7 +65,9 @@ def _array(data: np.ndarray, dtype: DType, elide: bool) -> str:
     return f"{head} z{base64.b64encode(zlib.compress(little.tobytes(), 6)).decode()}"
 
 
-def _weights(w: Dense | Sparse | OneToOne, elide: bool) -> str:
+def _weights(w: Weights, elide: bool) -> str:
+    if isinstance(w, Conv):
+        return f"conv {_json({k: getattr(w, k) for k in _CONV})} {_array(w.data, w.dtype, elide)}"
     if isinstance(w, Dense):
         return f"dense {_array(w.data, w.dtype, elide)}"
     if isinstance(w, OneToOne):
@@ -115,7 +120,7 @@ _NAME = r"[A-Za-z_][\w.]*"
 _NODE = re.compile(rf"%(\d+) = (\w+) (\w+)((?: %\d+)*)(?: (\{{.*\}}))?(?: ; ({_NAME}))?", re.ASCII)
 _EDGE = re.compile(
     rf"({_NAME}) -> ({_NAME})\.(\w+) delay (\d+)(?: value ({_NAME}))?"
-    r" (dense|sparse|one_to_one) (.*)"
+    r" (dense|sparse|one_to_one|conv) (.*)"
 )
 _ARRAY = re.compile(r"(\w+)\[([\d,]*)\] (?:(z)([A-Za-z0-9+/=]+)|(.+))")
 
@@ -144,7 +149,13 @@ def _parse_array(text: str) -> tuple[np.ndarray, DType]:
     return freeze(data, dtype), dtype
 
 
-def _parse_weights(kind: str, text: str) -> Dense | Sparse | OneToOne:
+def _parse_weights(kind: str, text: str) -> Weights:
+    if kind == "conv":
+        fields, _, data = text.partition("} ")
+        values, dtype = _parse_array(data)
+        given: dict[str, Any] = json.loads(fields + "}")
+        given = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
+        return Conv(dtype, values, **given)
     if kind == "sparse":
         targets, indptr, indices, data = text.split(" | ")
         values, dtype = _parse_array(data)

@@ -9,18 +9,14 @@ import numpy as np
 from neurohw.lowering.chip import ChipInput, ChipLIF, ChipNoise, chip_population
 from neurohw.lowering.common import Period
 from neurohw.program import (
-    BOOL,
     F32,
     F64,
     Builder,
     Dense,
-    DType,
     Edge,
     Int,
     OneToOne,
-    Population,
     Probe,
-    Program,
     Sparse,
     Watch,
     freeze,
@@ -28,37 +24,11 @@ from neurohw.program import (
 from neurohw.targets import Target
 from neurohw.testing.cases import Case
 from neurohw.testing.chip import EDGE, LAVA, LOIHI, starting
+from neurohw.testing.directed_edges import case, edge_cases, ramp, source
 
 __all__ = ["directed_cases"]
 
 I8, I16, I24, I32, I63, U3 = Int(8), Int(16), Int(24), Int(32), Int(63), Int(3, False)
-SEED = 0x9E3779B97F4A7C15  # both halves of the key matter
-
-
-def _case(label: str, *populations: Population, steps: int = 24, **kw: Any) -> Case:
-    edges, watches = kw.pop("edges", ()), kw.pop("watches", ())
-    probes = kw.pop("probes", None)
-    if probes is None:
-        probes = [Probe(q.name, n.name) for q in populations for n in q.nodes if n.name]
-        probes += [Probe(q.name, "spikes") for q in populations if q.spike is not None]
-    run = {k: kw.pop(k) for k in ("inputs", "t0", "cut") if k in kw}
-    p = Program(label, seed=SEED, populations=populations, edges=tuple(edges),
-                probes=tuple(probes), watches=tuple(watches), **kw)  # fmt: skip
-    return Case(f"directed:{label}", p, steps, **run)
-
-
-def _ramp(b: Builder, dtype: DType, step: Any, start: Any = 0) -> Any:
-    """A state that grows by ``step``; returns its old value."""
-    x = b.state("x", dtype, start)
-    b.write("x", b.add(x, b.const(step, dtype), dtype, overflow="wrap"))
-    return x
-
-
-def _source(size: int) -> Population:
-    b = Builder("A", size)
-    rows = [(t, t % size) for t in range(1, 20, 3)] + [(2, size - 1)]
-    b.spike(b.external("spikes", BOOL, sorted(rows)))
-    return b.build()
 
 
 def delays() -> Case:
@@ -77,21 +47,21 @@ def delays() -> Case:
         Edge("B", "B", "syn", Dense(I8, full[::-1].copy()), 3),
         Edge("A", "B", "syn", OneToOne(I8, freeze([1, 1, 2], I8)), 62),
     ]  # fmt: skip
-    return _case("delays", b.build(), _source(3), edges=edges, steps=80, cut=5)
+    return case("delays", b.build(), source(3), edges=edges, steps=80, cut=5)
 
 
 def threshold() -> Case:
     b = Builder("A", 2)
-    x = _ramp(b, I24, 1, [-3, 2**23 - 5])
+    x = ramp(b, I24, 1, [-3, 2**23 - 5])
     for op in ("eq", "ne", "lt", "le", "gt", "ge"):
         b.name_value(b.compare(op, x, b.const(3, I8)), op)
     b.spike(b.compare("gt", x, b.const(5, I8)))
-    return _case("threshold", b.build(), steps=12)
+    return case("threshold", b.build(), steps=12)
 
 
 def rounding() -> Case:
     b = Builder("A", 4)
-    x = _ramp(b, Int(40), 3, [-20, -(2**23) - 7, 2**31 - 9, -(2**39)])
+    x = ramp(b, Int(40), 3, [-20, -(2**23) - 7, 2**31 - 9, -(2**39)])
     word = b.word("round")
     for mode in ("floor", "toward_zero", "half_even", "half_away"):
         b.name_value(b.shr(x, 3, Int(40), rounding=mode), mode)
@@ -102,17 +72,17 @@ def rounding() -> Case:
         b.name_value(b.cast(f, I24, rounding=mode, overflow="saturate"), f"cast_{mode}")
         x32 = b.cast(f, F32)
         b.name_value(b.cast(x32, I32, rounding=mode, overflow="saturate"), f"cast32_{mode}")
-    return _case("rounding", b.build(), steps=12)
+    return case("rounding", b.build(), steps=12)
 
 
 def fixed_rounding() -> Case:
     b = Builder("A", 4)
-    x = _ramp(b, Int(40), 3, [-20, -(2**23) - 7, 2**31 - 9, -(2**39)])
+    x = ramp(b, Int(40), 3, [-20, -(2**23) - 7, 2**31 - 9, -(2**39)])
     for mode in ("floor", "toward_zero", "half_even", "half_away"):
         b.name_value(b.shr(x, 3, Int(40), rounding=mode), mode)
         b.name_value(b.shr(x, 1, Int(40), rounding=mode), f"{mode}_by_1")
     b.name_value(b.op("shr", Int(41), x, b.word("round"), by=3, rounding="stochastic"), "random")
-    return _case("fixed_rounding", b.build(), steps=12)
+    return case("fixed_rounding", b.build(), steps=12)
 
 
 def overflow() -> Case:
@@ -134,7 +104,7 @@ def overflow() -> Case:
     big = Dense(I32, freeze([[100, 100, 7], [-90, -90, 8], [2**31 - 1, 2**31 - 1, 2]], I32))
     edges = [Edge("A", "B", port, big, d) for port in ("wrapped", "clipped") for d in (0, 1)]
     watches = [Watch("B", "u", -(2**23), 2**23 - 100), Watch("B", "w", 0, 2**62 - 1, "wide")]
-    return _case("overflow", _source(3), b.build(), edges=edges, watches=watches)
+    return case("overflow", source(3), b.build(), edges=edges, watches=watches)
 
 
 def draws(t0: int = 0, size: int = 5, trials: int = 3) -> Case:
@@ -142,7 +112,7 @@ def draws(t0: int = 0, size: int = 5, trials: int = 3) -> Case:
     b.name_value(b.word("w"), "word")
     b.name_value(b.normal("n"), "normal")
     b.spike(b.compare("lt", b.word("s"), b.const(2**30, Int(32, False))))
-    return _case(f"draws_at_{t0}_of_{size}", b.build(), trials=trials, t0=t0, steps=19, cut=6)
+    return case(f"draws_at_{t0}_of_{size}", b.build(), trials=trials, t0=t0, steps=19, cut=6)
 
 
 def order() -> Case:
@@ -157,7 +127,7 @@ def order() -> Case:
     c.name_value(c.port("syn", I8), "syn")
     one = OneToOne(I8, freeze([1, 2], I8))
     edges = [Edge("B", "C", "syn", one, 0), Edge("A", "B", "syn", one, 0)]
-    return _case("order", c.build(), b.build(), _source(2), edges=edges)
+    return case("order", c.build(), b.build(), source(2), edges=edges)
 
 
 def trials() -> Case:
@@ -169,25 +139,25 @@ def trials() -> Case:
     b.write("x", s, name="x")
     b.spike(b.compare("gt", b.add(s, b.external("in", I8), I32), b.const(60, I8)))
     inputs = {"A.in": np.arange(24 * 4 * 3).reshape(24, 4, 3) % 100}
-    return _case("trials", b.build(), trials=4, inputs=inputs)
+    return case("trials", b.build(), trials=4, inputs=inputs)
 
 
 def probes() -> Case:
     b = Builder("A", 2)
-    x = b.name_value(_ramp(b, I24, 7, [-50, 2**22]), "x")
+    x = b.name_value(ramp(b, I24, 7, [-50, 2**22]), "x")
     y = b.name_value(b.add(x, b.normal("n"), Int(25)), "y")
     b.spike(b.compare("gt", y, b.const(0, I8)))
     kept = [Probe("A", "x", 3, 2), Probe("A", "y", 1, 5), Probe("A", "spikes", 2, 3),
             Probe("A", "y", 2, 1, "moments"), Probe("A", "x", 4, 0, "moments")]  # fmt: skip
     watches = [Watch("A", "x", -30, 60), Watch("A", "y", -(2**24), 2**24 - 1, "never")]
-    return _case("probes", b.build(), trials=4, probes=kept, watches=watches, cut=7)
+    return case("probes", b.build(), trials=4, probes=kept, watches=watches, cut=7)
 
 
 def trap() -> Case:
     b = Builder("A", 2)
     x = b.state("x", I8, [100, 90])
     b.write("x", b.add(x, b.const(3, I8), I8, overflow="trap"))
-    return _case("trap", b.build(), steps=16)
+    return case("trap", b.build(), steps=16)
 
 
 def chip(label: str = "chip", target: Target = LAVA, exponent: int = 0, **fields: Any) -> Case:
@@ -195,7 +165,7 @@ def chip(label: str = "chip", target: Target = LAVA, exponent: int = 0, **fields
     inputs = tuple(ChipInput("A", Dense(I16, data), d, exponent) for d in (1, 3))
     given = {"keep_u": 3686, "keep_v": 3968, "threshold": 300 << 6, "bias": 70 << 6, **fields}
     q, edges, watches = chip_population(ChipLIF(name="A", size=3, **given, inputs=inputs), target)
-    return _case(label, q, edges=edges, watches=watches, trials=2, steps=60)
+    return case(label, q, edges=edges, watches=watches, trials=2, steps=60)
 
 
 def chip_edges(target: Target) -> Case:
@@ -208,7 +178,7 @@ def chip_edges(target: Target) -> Case:
     inputs = {"S.spikes": np.arange(24)[:, None] % np.array([2, 3, 2, 3]) == 1}
     s = Builder("S", 4)
     s.spike(s.external("spikes"))
-    return _case(f"chip_edges_{target.name}", s.build(), starting(q, u=u, v=-u), edges=edges,
+    return case(f"chip_edges_{target.name}", s.build(), starting(q, u=u, v=-u), edges=edges,
                  watches=watches, inputs=inputs)  # fmt: skip
 
 
@@ -218,58 +188,7 @@ def float_sums(dtype: Any = F64) -> Case:
     scale = 1.0 if dtype == F64 else 0.25
     data = np.array([[1.0, 2.0**-30, 3.0], [0.1, 0.2, 0.3], [1e6, 1e-6, 1e-3]]) * scale
     edges = [Edge("A", "B", "syn", Dense(dtype, freeze(data, dtype)), d) for d in (0, 1, 2)]
-    return _case(f"float_sums_{dtype}", _source(3), b.build(), edges=edges)
-
-
-def values() -> Case:
-    """Integers of both signs over every kind of weights, beside spikes, to 64 bits."""
-    a = Builder("A", 3)
-    x = _ramp(a, I16, 9001, [-5, 12345, 2**15 - 3])
-    a.name_value(x, "x")
-    narrow = a.name_value(a.cast(x, U3, overflow="wrap"), "narrow")
-    a.spike(a.compare("gt", narrow, a.const(3, U3)))
-    b = Builder("B", 3)
-    syn = b.name_value(b.port("syn", Int(40)), "syn")
-    rest = ("wrapped", I8, "wrap"), ("clipped", I16, "saturate"), ("wide", Int(64), "exact")
-    for port, dtype, mode in rest:
-        b.name_value(b.port(port, dtype, mode), port)
-    total = b.state("total", Int(12), 0)
-    b.write("total", b.cast(b.add(total, syn, Int(41)), Int(12), overflow="wrap"), name="total")
-    full = freeze([[1, -2, 4], [8, -16, 32], [-64, 65, 127]], I8)
-    sparse = Sparse(I8, freeze([0, 2, 2, 3], Int(64)), freeze([0, 2, 1], Int(64)),
-                    freeze([3, -5, 7], I8), 3)  # fmt: skip
-    one = OneToOne(I8, freeze([9, -11, 13], I8))
-    huge = Dense(Int(48), freeze(np.array(full, np.int64) * (2**38 + 12345), Int(48)))
-    edges = [
-        Edge("A", "B", "syn", Dense(I8, full), 0, "x"), Edge("A", "B", "syn", sparse, 1, "x"),
-        Edge("A", "B", "syn", one, 5, "x"), Edge("A", "B", "syn", Dense(I8, full), 2, "narrow"),
-        Edge("A", "B", "syn", Dense(I8, full), 1), Edge("B", "B", "syn", one, 3, "total"),
-        Edge("A", "B", "wrapped", sparse, 0, "x"), Edge("A", "B", "clipped", one, 62, "x"),
-        Edge("A", "B", "clipped", Dense(I8, full), 0), Edge("A", "B", "wide", huge, 1, "x"),
-    ]  # fmt: skip
-    return _case("values", b.build(), a.build(), edges=edges, steps=80, cut=3, trials=2)
-
-
-def float_values(dtype: Any = F64, size: int = 70) -> Case:
-    """Sums of many products, in whatever order, with cancellation."""
-    rng = np.random.default_rng(size)
-    a, b = Builder("A", size), Builder("B", 5)
-    x = a.state("x", dtype, rng.normal(0, 1, (2, size)))
-    a.write("x", a.mul(x, a.const(0.9375, dtype), dtype), name="x")
-    b.name_value(b.port("syn", dtype), "syn")
-    b.name_value(b.port("alone", dtype), "alone")
-    full = rng.normal(0, 1, (5, size))
-    full[:, 1::2] *= -1
-    mask = rng.random((size, 5)) < 0.3
-    indptr = freeze(np.concatenate([[0], mask.sum(1).cumsum()]), Int(64))
-    indices = freeze(np.nonzero(mask)[1], Int(64))
-    sparse = Sparse(dtype, indptr, indices, freeze(full.T[mask], dtype), 5)
-    only = np.zeros((5, size))
-    only[range(5), range(5)] = rng.normal(0, 1, 5)  # one product: nothing is left to choose
-    edges = [Edge("A", "B", "syn", Dense(dtype, freeze(full, dtype)), 0, "x"),
-             Edge("A", "B", "syn", sparse, 2, "x"),
-             Edge("A", "B", "alone", Dense(dtype, freeze(only, dtype)), 1, "x")]  # fmt: skip
-    return _case(f"float_values_{dtype}", a.build(), b.build(), edges=edges, trials=2)
+    return case(f"float_sums_{dtype}", source(3), b.build(), edges=edges)
 
 
 def contraction(dtype: Any = F32) -> Case:
@@ -281,7 +200,7 @@ def contraction(dtype: Any = F32) -> Case:
     grown = b.mul(a, b.const(1.0009765625, dtype), dtype)
     b.write("a", grown)
     b.write("square", b.mul(grown, grown, dtype))
-    return _case(f"contraction_{dtype}", b.build())
+    return case(f"contraction_{dtype}", b.build())
 
 
 def functions(dtype: Any = F32) -> Case:
@@ -296,7 +215,7 @@ def functions(dtype: Any = F32) -> Case:
     for op in ("log", "sqrt"):
         b.name_value(b.op(op, dtype, size), op)
     b.name_value(b.op("div", dtype, b.const(1.0, dtype), x), "inverse")
-    return _case(f"functions_{dtype}", b.build())
+    return case(f"functions_{dtype}", b.build())
 
 
 def leaky() -> Case:
@@ -308,7 +227,7 @@ def leaky() -> Case:
     fired = b.compare("gt", new, b.const(1.0, F64))
     b.write("v", b.select(fired, b.const(0.0, F64), new), name="v")
     b.spike(fired)
-    return _case("leaky", b.build(), steps=80)
+    return case("leaky", b.build(), steps=80)
 
 
 def directed_cases() -> tuple[Case, ...]:
@@ -324,7 +243,7 @@ def directed_cases() -> tuple[Case, ...]:
              noise=(ChipNoise("uniform8", exponent=9), ChipNoise("uniform8", exponent=4))),
         chip("chip_overflowing", exponent=7, keep_u=4096, keep_v=4096),
         chip_edges(LAVA), chip_edges(LOIHI),
-        values(), float_values(F64), float_values(F32),
+        *edge_cases(),
         float_sums(F64), float_sums(F32), contraction(F32), contraction(F64),
         functions(F32), functions(F64), leaky(),
     )  # fmt: skip

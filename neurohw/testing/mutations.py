@@ -6,12 +6,25 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from neurohw.program import BOOL, F32, F64, Dense, Edge, Node, Population, Program, State, freeze
+from neurohw.program import (
+    BOOL,
+    F32,
+    F64,
+    Conv,
+    Dense,
+    Edge,
+    Node,
+    Population,
+    Program,
+    State,
+    freeze,
+)
 
 __all__ = [
     "ProgramChange",
     "contract",
     "edges",
+    "flip",
     "late_reset",
     "nodes",
     "offset",
@@ -65,6 +78,15 @@ def transpose(e: Edge) -> Edge:
     if not isinstance(w, Dense) or w.shape[0] != w.shape[1]:
         return e
     return dataclasses.replace(e, weights=Dense(w.dtype, freeze(w.data.T.copy(), w.dtype)))
+
+
+def flip(e: Edge) -> Edge:
+    """A convolution in the sense of mathematics: the kernel is turned around."""
+    w = e.weights
+    if not isinstance(w, Conv):
+        return e
+    turned = freeze(w.data[:, :, ::-1, ::-1].copy(), w.dtype)
+    return dataclasses.replace(e, weights=dataclasses.replace(w, data=turned))
 
 
 def rebuild(q: Population, emit: Callable[[int, Node, list[Node]], int], first: list[Node]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 
 from neurohw.program import (
     BOOL,
+    Conv,
     Dense,
     DType,
     Float,
@@ -64,14 +67,50 @@ def param_data(draw: Draw, dtype: DType, size: int, trials: int) -> np.ndarray:
 
 
 def weights(draw: Draw, dtype: DType, source: int, target: int) -> Weights:
-    """Dense, sparse or one-to-one weights of small magnitude."""
+    """Weights of every kind: dense, sparse, one to one, a convolution."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    kind = draw(st.sampled_from(["dense", "sparse"] + ["one"] * (source == target)))
+    kind = draw(st.sampled_from(["dense", "sparse", "conv"] + ["one"] * (source == target)))
+    if kind == "conv":
+        return _conv(draw, rng, dtype, source, target)
     if isinstance(dtype, Int):
         full = rng.integers(dtype.lo, dtype.hi + 1, (target, source))
     else:
         full = rng.normal(0, 1, (target, source))
     return arranged(rng, kind, dtype, full)
+
+
+def _conv(draw: Draw, rng: np.random.Generator, dtype: DType, source: int, target: int) -> Conv:
+    """A convolution between populations of these sizes; there always is one."""
+    inputs, outputs = draw(st.sampled_from(_shapes(source))), draw(st.sampled_from(_shapes(target)))
+    sides = [draw(st.sampled_from(_sides(*x))) for x in zip(inputs[1:], outputs[1:], strict=True)]
+    kernel, stride, padding, dilation = zip(*sides, strict=True)
+    both = [g for g in range(1, 6) if inputs[0] % g == outputs[0] % g == 0]
+    groups = draw(st.sampled_from(both))
+    shape = outputs[0], inputs[0] // groups, *kernel
+    data = (
+        rng.integers(dtype.lo, dtype.hi + 1, shape)
+        if isinstance(dtype, Int)
+        else rng.normal(0, 1, shape)
+    )
+    return Conv(dtype, freeze(data, dtype), inputs, stride, padding, dilation, groups)
+
+
+def _shapes(size: int) -> list[tuple[int, int, int]]:
+    """(channels, height, width) of so many elements."""
+    ways = [(c, h) for c in range(1, size + 1) for h in range(1, size + 1)]
+    return [(c, h, size // (c * h)) for c, h in ways if size % (c * h) == 0]
+
+
+@functools.cache
+def _sides(source: int, target: int) -> list[tuple[int, int, int, int]]:
+    """(kernel, stride, padding, dilation) that take one length to another."""
+    ways = itertools.product(range(1, 7), range(1, 4), range(6), range(1, 3))
+    return [
+        (k, s, p, d)
+        for k, s, p, d in ways
+        if source + 2 * p >= d * (k - 1) + 1
+        and (source + 2 * p - d * (k - 1) - 1) // s + 1 == target
+    ]
 
 
 def arranged(rng: np.random.Generator, kind: str, dtype: DType, full: np.ndarray,

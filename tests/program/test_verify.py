@@ -15,6 +15,7 @@ from neurohw.program import (
     F32,
     F64,
     Builder,
+    Conv,
     Dense,
     Edge,
     External,
@@ -77,6 +78,12 @@ def sparse(indptr: list[int], indices: list[int], targets: int = 2) -> Sparse:
         freeze(np.ones(len(indices), int), I8),
         targets,
     )
+
+
+def conv(value: str = "", **changes: Any) -> Program:
+    """A kernel of one weight over a row of two."""
+    w = Conv(I8, freeze(np.ones((1, 1, 1, 1), int), I8), (1, 1, 2))
+    return edge(weights=dataclasses.replace(w, **changes), value=value)
 
 
 def lonely(**changes: Any) -> Program:
@@ -158,6 +165,27 @@ RULES: dict[str, tuple[Program, str]] = {
     "weights' axes, one to one": (
         edge(weights=OneToOne(I8, freeze(np.ones((2, 1), int), I8))), "allowed: 1 axes"),
     "weights' storage": (edge(weights=Dense(I8, np.ones((2, 2)))), "wrong storage"),
+    "conv axes": (edge(weights=Conv(I8, freeze([1, 2], I8), (1, 1, 2))), "allowed: 4 axes"),
+    "conv input": (conv(input_shape=(1, 2)), "input_shape of a convolution; got (1, 2)"),
+    "conv input empty": (conv(input_shape=(1, 0, 2)), "input_shape of a convolution"),
+    "conv type": (conv(stride=(1.0, 1)), "type of stride; got 1.0; allowed: int"),
+    "conv stride": (conv(stride=(0, 1)), "stride of a convolution; got (0, 1)"),
+    "conv padding": (conv(padding=(0, -1)), "padding of a convolution; got (0, -1)"),
+    "conv dilation": (conv(dilation=[1, 1]), "type of dilation; got [1, 1]; allowed: tuple"),
+    "conv groups": (conv(groups=0), "groups of a convolution; got 0; allowed: >= 1"),
+    "conv channels": (
+        conv(groups=2), "channels of a convolution; got '1 to 1 in 2 groups by a kernel"),
+    "conv kernel": (
+        conv(data=freeze(np.ones((1, 1, 1, 3), int), I8)), "the kernel is larger than its input"),
+    "conv shape": (
+        conv(padding=(0, 1)), "weights have the wrong shape; got (4, 2); allowed: (2, 2)"),
+    "conv bound": (
+        dataclasses.replace(
+            conv(data=freeze(np.full((1, 1, 1, 1), 100), I8), value="v"),
+            populations=pop(ports=(Port("syn", Int(14)),), nodes=(
+                *(dataclasses.replace(n, dtype=Int(14)) if n.op == "input" else n
+                  for n in two.nodes),)).populations),
+        "the result may leave i14, and the overflow mode is exact; got (-12800, 12700)"),
     "float weights, int port": (edge(weights=dense([[1.0, 2], [3, 4]], F32)), "weight type"),
     "bool weights": (edge(weights=dense([[True] * 2] * 2, BOOL)), "weight type"),
     "float port, other float": (
