@@ -27,11 +27,14 @@ from neurohw_native.spikes import (
     deliver_bytes, deliver_dense, deliver_one, deliver_same, deliver_sparse, fired, ring_load,
     ring_store, spiking,
 )
+from neurohw_native.values import (
+    values_dense, values_keep, values_load, values_one, values_sparse, values_store,
+)
 
 '''
 TABLES = (
     "geo, cut, siz, key, sites, trials, table, rec, lim, led, ci, cf, cd, dly, dep, slots, zero, "
-    "pst, xst, bar"
+    "vdep, vslots, pst, xst, bar"
 )
 KINDS = ("b", "i4", "i8", "f4", "f8")
 _NUMPY = {
@@ -283,6 +286,14 @@ def _setup(
         )
         setup += ["if begins:", f"    ring_load{ring % 't0'}"]
         close += ["if ends:", f"    ring_store{ring % 't0 + steps'}"]
+    for name, tap in plan.values.items():
+        c, key = len(k.values), f"{q.name}.{name}"
+        k.values.append((key, q.name, plan.taps[tap].kind))
+        k.arrays += [("history", key, ""), ("values", key, "")]
+        arguments += [f"HV{c}", f"RV{c}"]
+        ring = f"(HV{c}, b0, B, w{p}, e{p}, siz[{p}], vdep[{c}], vslots[{c}], %s, RV{c})"
+        setup += ["if begins:", f"    values_load{ring % 't0'}"]
+        close += ["if ends:", f"    values_store{ring % 't0 + steps'}"]
 
 
 def _sampled(plan: PopPlan, kind: str) -> list[tuple[str, list[tuple[int, int, str]]]]:
@@ -302,11 +313,17 @@ def _deliver(
     k.edges.append(index)
     target = k.pops[p]
     kind = delivery(e, kind_of(target.pop.ports[port].dtype, target.ports[e.port]))
-    sparse = kind in ("sparse", "same")
+    sparse = kind in ("sparse", "same", "values_sparse")
     names = [f"E{m}_{j}" for j in range(3 if sparse else 1)]
     k.arrays += [("edge", index, j) for j in range(len(names))]
     arguments += names
     here = f"part, w{p}, e{p}, stride" if sparse else f"w{p}, e{p}, siz[{p}]"
+    if e.value:
+        c = [key for key, _, _ in k.values].index(e.key)
+        return [
+            f"{kind}(RV{c}, (t + vslots[{c}] - dly[{m}]) % vslots[{c}], B, siz[{source}], "
+            f"{here}, {', '.join(names)}, a{p}_{port})"
+        ]
     if kind == "bytes":
         names.append(f"h{p}")
     q = source
@@ -383,6 +400,9 @@ def _advance(
             f"        l{p}, r{p} = grow(l{p}, m{p} + c{p}), grow(r{p}, m{p} + c{p})",
             f"    m{p} = append(y{p}, c{p}, k, l{p}, r{p}, m{p})",
         ]
+    for name, tap in plan.values.items():
+        c = [key for key, _, _ in k.values].index(f"{q.name}.{name}")
+        loop.append(f"values_keep(v{p}_{tap}, b0, B, w{p}, e{p}, siz[{p}], t % vslots[{c}], RV{c})")
     if plan.ring:
         loop.append(
             f"fired(y{p}, c{p}, B, w{p}, e{p}, siz[{p}], t % slots[{p}], part, parts, C{p}, I{p})"

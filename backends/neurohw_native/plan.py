@@ -11,7 +11,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from neurohw.program import Dense, Edge, Float, Int, Interval, Population, Program, Sparse
+from neurohw.program import (
+    Dense,
+    Edge,
+    Float,
+    Int,
+    Interval,
+    Population,
+    Program,
+    Sparse,
+)
 from neurohw.program.intervals import exact_interval, weight_sums
 from neurohw.program.types import Bool, DType
 
@@ -98,6 +107,7 @@ class PopPlan:
     traces: tuple[tuple[int, int], ...]  # (probe index in the program, tap)
     reduced: frozenset[int]  # probes of which moments are kept
     event_probe: int | None
+    values: Mapping[str, int]  # name of a value that edges carry -> tap
     ring: bool
     spike: bool
     rare: Mapping[str, Rare] = field(default_factory=dict)
@@ -132,7 +142,12 @@ def components(program: Program) -> list[list[str]]:
 
 def port_span(program: Program, pop: str, port: str) -> Interval:
     """Interval of every partial sum of a port."""
-    sums = [weight_sums(e.weights) for e in program.edges if (e.target, e.port) == (pop, port)]
+    sums = []
+    for e in program.edges:
+        if (e.target, e.port) == (pop, port):
+            q = program.population(e.source)
+            sent = q.nodes[q.value(e.value)].dtype if e.value else None
+            sums.append(weight_sums(e.weights, (sent.lo, sent.hi) if sent else (0, 1)))
     return sum(s[0] for s in sums), sum(s[1] for s in sums)
 
 
@@ -193,7 +208,12 @@ def plan_population(program: Program, q: Population, spans: tuple[Interval | Non
                 )
             )
 
-    ring = any(e.source == q.name for e in program.edges)
+    values = {}
+    for e in program.edges:
+        if e.source == q.name and e.value:
+            i = q.value(e.value)
+            values[e.value] = tap("node", i, False, storage_kind(q.nodes[i].dtype))
+    ring = any(e.source == q.name and not e.value for e in program.edges)
     spike = q.spike is not None and (ring or event_probe is not None)
     roots = {*q.writes.values(), *(t.index for t in taps if t.what == "node")}
     if spike:
@@ -221,6 +241,7 @@ def plan_population(program: Program, q: Population, spans: tuple[Interval | Non
         tuple(traces),
         frozenset(j for j, _ in traces if program.probes[j].reduce),
         event_probe,
+        values,
         ring,
         spike,
         rare,
@@ -267,6 +288,10 @@ def _rare(q: Population, recorded: set[int]) -> dict[str, Rare]:
 def delivery(edge: Edge, kind: str) -> str:
     """How an edge into a port held as ``kind`` is delivered: the end of the name of a function."""
     w = edge.weights
+    if edge.value:
+        return "values_" + (
+            "dense" if isinstance(w, Dense) else "sparse" if isinstance(w, Sparse) else "one"
+        )
     if isinstance(w, Dense):
         return "bytes" if kind[0] == "i" and held(w.data) == np.int8 else "dense"
     if isinstance(w, Sparse):
@@ -309,10 +334,11 @@ class Kernel:
     """The source of a component, and what has to be passed to it, in order.
 
     ``arrays``: ("state", population, name), ("params", kind, ""), ("external", population, name),
-    ("history", population, ""), ("count" or "index" of the ring, population, ""), ("edge", index
-    of the edge, index of the array), ("traces", kind, ""), ("moments", "", ""). ``ints``,
-    ``singles``, ``doubles``: (population, node) of each hoisted number. ``sites``: the draws' site
-    names. ``events``: names of the populations whose spikes are returned.
+    ("history", key, ""), ("count" or "index" of the ring, population, ""), ("values", key, ""),
+    ("edge", index of the edge, index of the array), ("traces", kind, ""), ("moments", "", "");
+    a key is a population or, for what edges carry, population.value. ``values``: these keys, their
+    population and kind. ``ints``, ``singles``, ``doubles``: (population, node) of each hoisted
+    number. ``sites``: the draws' site names. ``events``: populations whose spikes are returned.
     """
 
     pops: list[PopPlan]
@@ -326,6 +352,7 @@ class Kernel:
     externals: list[tuple[str, str]] = field(default_factory=list)
     sites: list[str] = field(default_factory=list)
     edges: list[int] = field(default_factory=list)
+    values: list[tuple[str, str, str]] = field(default_factory=list)
     probes: list[tuple[int, int, str]] = field(default_factory=list)  # probe, tap row, kind or ""
     watches: list[tuple[int, int]] = field(default_factory=list)  # (population, row in it)
     events: list[str] = field(default_factory=list)

@@ -38,7 +38,7 @@ class NativeRun:
 
     def __init__(self, program: Program) -> None:
         spans = verify(program)
-        self.program = program
+        self.program = program = program.without_conv()
         self.kernels: list[tuple[Kernel, Tables, Any]] = []
         plans = {q.name: plan_population(program, q, spans[q.name]) for q in program.populations}
         for names in components(program):

@@ -57,6 +57,7 @@ class Tables:
         )
         self.delays = np.array([program.edges[j].delay for j in kernel.edges], I64)
         self.depths = np.array([program.depth[q.name] for q in pops], I64)
+        self.value_depths = np.array([program.depth[key] for key, _, _ in kernel.values], I64)
         edges = [program.edges[j] for j in kernel.edges]
         later = [e.delay for e in edges if e.delay]
         self.window = min([WINDOW, *later]) if later else 1
@@ -144,9 +145,9 @@ class Tables:
         ends = [np.minimum(lines * j // parts * 32, self.sizes) for j in range(parts + 1)]
         return np.stack([*ends[:-1], self.sizes], axis=1)
 
-    def slots(self, parts: int) -> Array:
+    def slots(self, depths: Array, parts: int) -> Array:
         """Slots of each ring. Some thread may be a window ahead of one that still reads."""
-        return self.depths + (1 if parts == 1 else self.window + 1)
+        return depths + (1 if parts == 1 else self.window + 1)
 
     def edge(self, index: int, parts: int, array: int) -> Array:
         """An array of an edge; compressed rows are divided among ``parts``."""
@@ -243,13 +244,17 @@ class Call:
     def rings(self, block: Block) -> dict[tuple[str, str], Array]:
         """Empty rings for a block, shared with the other parts of its trials."""
         found = {}
-        slots = self.tables.slots(block.parts)
+        slots = self.tables.slots(self.tables.depths, block.parts)
         for p, plan in enumerate(self.tables.kernel.pops):
             if plan.ring:
                 n = int(slots[p]) * block.trials
                 name = plan.pop.name
                 found["count", name] = np.zeros(n * block.parts, I64)
                 found["index", name] = np.empty(n * plan.pop.size, np.int32)
+        slots = self.tables.slots(self.tables.value_depths, block.parts)
+        for c, (key, name, kind) in enumerate(self.tables.kernel.values):
+            n = int(slots[c]) * block.trials * self.tables.program.population(name).size
+            found["values", key] = np.empty(n, DTYPES[kind])
         return found
 
     def arguments(
@@ -292,8 +297,10 @@ class Call:
             *s.numbers,
             s.delays,
             s.depths,
-            s.slots(block.parts),
+            s.slots(s.depths, block.parts),
             s.zero,
+            s.value_depths,
+            s.slots(s.value_depths, block.parts),
             self.strides,
             outside,
             bar,
