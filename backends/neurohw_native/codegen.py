@@ -30,6 +30,7 @@ from neurohw_native.spikes import (
 from neurohw_native.values import (
     values_dense, values_keep, values_load, values_one, values_sparse, values_store,
 )
+from neurohw_native.vmath import exp_f4, exp_f8, expm1_f4, expm1_f8, log_f4, log_f8
 
 '''
 TABLES = (

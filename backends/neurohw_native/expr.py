@@ -102,7 +102,7 @@ def _float(node: Node, args: Sequence[Var], kind: str) -> str:
         return f"abs({a[0]})"
     if node.op == "cast":
         return f"{kind}(1) if {a[0]} else {kind}(0)" if a[1] == "b" else f"{kind}({a[0]})"
-    return f"np.{node.op}({a[0]})"
+    return f"np.sqrt({a[0]})" if node.op == "sqrt" else f"{node.op}_{kind}({a[0]})"
 
 
 def _float_to_int(x: str, a: Var, out: Int, rounding: str) -> list[str]:

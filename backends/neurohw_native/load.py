@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import re
 import sys
 import tempfile
 import threading
@@ -45,10 +46,15 @@ def cache_directory() -> Path | None:
 
 
 @cache
-def _environment() -> str:
-    files = sorted(Path(__file__).parent.glob("*.py"))
-    helpers = "".join(path.read_text(encoding="utf-8") for path in files)
-    return f"{numba.__version__} {np.__version__} {sys.version}\n{helpers}"
+def _text(module: str) -> str:
+    return Path(__file__).with_name(f"{module}.py").read_text(encoding="utf-8")
+
+
+def _key(source: str) -> str:
+    """Hash of all that the machine code depends on: versions, and the modules that it imports."""
+    helpers = "".join(map(_text, re.findall(r"^from neurohw_native\.(\w+)", source, re.MULTILINE)))
+    text = f"{numba.__version__} {np.__version__} {sys.version}\n{helpers}{source}"
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _write(path: Path, text: str) -> bool:
@@ -81,8 +87,7 @@ def load(source: str) -> Any:
     with _lock:
         if source in _loaded:
             return _loaded[source]
-        digest = hashlib.sha256((_environment() + source).encode()).hexdigest()[:32]
-        name = f"neurohw_native_{digest}"
+        name = f"neurohw_native_{_key(source)}"
         directory = cache_directory()
         if directory is not None and _write(directory / f"{name}.py", source):
             block = _import(name, directory / f"{name}.py").block
