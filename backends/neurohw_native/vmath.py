@@ -136,8 +136,9 @@ def _functions(
 
     @_inline
     def exp(x):
-        y = top if x > top else x
-        y = bottom if y < bottom else y
+        gone = x < bottom
+        y = zero if gone else x  # not ``bottom``: multiplications that underflow are slow
+        y = top if y > top else y
         t = y * log2e + round2
         k = t - round2
         r = (y - k * high) - k * low
@@ -145,7 +146,8 @@ def _functions(
         b = _bits(t)
         h = u(b >> bit)  # two factors, as one could be out of range
         scale, rest = _bits(u(h << by)), _bits(u(u(b - h) << by))
-        return (one + (r + r2 * tail(r, r2))) * scale * rest
+        y = (one + (r + r2 * tail(r, r2))) * scale * rest
+        return zero if gone else y
 
     @_inline
     def expm1(x):
