@@ -6,8 +6,8 @@ sizes, delays, weights or seed share one compiled kernel (``load``). ``run`` cal
 on blocks of trials, or of elements where nothing couples them, from as many threads as
 ``numba.get_num_threads()`` says. The result does not depend on threads or blocks.
 
-Bit-identical to the reference, floats included; only ``exp``, ``expm1`` and ``log`` come from
-another library and may differ by ``TRANSCENDENTAL_ULP``.
+Bit-identical to the reference, floats included; only ``exp``, ``expm1`` and ``log`` (``vmath``; the
+same bits on every CPU) may differ from NumPy's by ``TRANSCENDENTAL_ULP``.
 """
 
 from __future__ import annotations

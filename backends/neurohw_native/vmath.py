@@ -2,16 +2,20 @@
 
 Additions, multiplications, one division (``log``), comparisons and integer operations on the bits,
 in a fixed order, nothing fused and no branch: LLVM inlines them and vectorises the loop around
-them, and every CPU gives the same bits. Largest error seen, in units in the last place of the
-correctly rounded result:
+them, and every CPU gives the same bits. The result is the correctly rounded one or a neighbour of
+it. Largest distance from the exact value in units in the last place, of all arguments of float32
+and of 2 * 10**7 of float64 each:
 
 ======== ======= =======
 function float32 float64
 ======== ======= =======
-exp      0       0
-expm1    0       0
-log      0       0
+exp      1.03    1.02
+expm1    1.34    1.36
+log      0.84    0.83
 ======== ======= =======
+
+In a loop over lanes with AVX2 an ``exp`` takes about 1.5 cycles in float32 and 4 in float64; where
+the result is subnormal the multiplication that makes it so is slow, and it is 15 times as long.
 
 Argument reduction and the form of ``log``: Tang, ACM TOMS 15, 144 (1989); FreeBSD's ``e_log.c``.
 The polynomials are minimax (Remez), rounded to the type.
