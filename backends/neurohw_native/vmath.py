@@ -41,8 +41,7 @@ _CAST = {
 }
 
 
-@intrinsic
-def _bits(context: Any, x: Any) -> Any:
+def _as_bits(context: Any, x: Any) -> Any:
     """The bits of a float as an unsigned integer of its width, or the other way round."""
     if x not in _CAST:
         raise TypingError(f"no bits of {x}")
@@ -51,6 +50,9 @@ def _bits(context: Any, x: Any) -> Any:
         return builder.bitcast(args[0], context.get_value_type(signature.return_type))
 
     return _CAST[x](x), generate
+
+
+_bits: Any = intrinsic(_as_bits)
 
 
 def _inline(function: Callable[..., Any]) -> Any:
