@@ -153,6 +153,7 @@ def test_compare_skips_a_target_that_cannot(network: Net, cli: Cli) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+@pytest.mark.usefixtures("hears_interrupt")
 def test_interrupt(tmp_path: Path, network: Net) -> None:
     out = tmp_path / "out"
     out.mkdir()
@@ -164,10 +165,13 @@ def test_interrupt(tmp_path: Path, network: Net) -> None:
         text=True,
         start_new_session=True,
     )
-    time.sleep(4)
-    assert child.poll() is None
-    child.send_signal(signal.SIGINT)
-    stdout, stderr = child.communicate(timeout=60)
+    try:
+        time.sleep(4)
+        assert child.poll() is None
+        child.send_signal(signal.SIGINT)
+        stdout, stderr = child.communicate(timeout=60)
+    finally:
+        child.kill()
     assert child.returncode == 130
     assert (stdout, stderr) == ("", "interrupted\n")
     assert list(out.iterdir()) == []

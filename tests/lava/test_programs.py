@@ -260,6 +260,7 @@ def _members(group: int) -> list[int]:
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
 @pytest.mark.parametrize("path", ["stock", "own"])
+@pytest.mark.usefixtures("hears_interrupt")
 def test_ctrl_c_leaves_no_process_and_no_file(path: str, tmp_path: Path) -> None:
     child = subprocess.Popen(
         [sys.executable, str(HERE / "child_run.py"), path],

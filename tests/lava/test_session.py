@@ -153,6 +153,7 @@ def test_spawned_children_import_the_shim_first() -> None:
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs /proc")
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 @pytest.mark.parametrize("presses", [1, 3])
+@pytest.mark.usefixtures("hears_interrupt")
 def test_ctrl_c_leaves_nothing(method: str, presses: int) -> None:
     process = start_child(method, 100_000)
     try:
