@@ -6,13 +6,21 @@ integer arithmetic or single IEEE operations on it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Choices", "Ints"]
+__all__ = ["Choices", "Ints", "index_type"]
 
-Ints = NDArray[np.int64]
+Ints = NDArray[np.signedinteger]
 _TABLE = 4096
+_BLOCK = 1 << 13  # words at a time, so that intermediate results stay in the cache
+
+
+def index_type(n: int) -> type[np.int32 | np.int64]:
+    """The type that numbers 0..n - 1 are kept in: int32 where they fit."""
+    return np.int32 if n <= 1 << 31 else np.int64
 
 
 class Choices:
@@ -26,15 +34,28 @@ class Choices:
 
         The probability of a number is 1 / n to within 2**-64.
         """
-        w, half, mask = self.stream.random_raw(size), np.uint64(32), np.uint64(0xFFFFFFFF)
+        out = np.empty(size, index_type(n))
         low, high = np.uint64(n & 0xFFFFFFFF), np.uint64(n >> 32)
-        top = w >> half
-        w &= mask
-        upper = top * low + (w * low >> half)
-        if not high:
-            return (upper >> half).astype(np.int64)
-        carry = (w * high + (upper & mask)) >> half
-        return (top * high + (upper >> half) + carry).astype(np.int64)
+        half, mask = np.uint64(32), np.uint64(0xFFFFFFFF)
+        for first in range(0, size, _BLOCK):
+            part = out[first : first + _BLOCK]
+            w = self.stream.random_raw(part.size)
+            top = w >> half
+            w &= mask
+            upper = w * low
+            upper >>= half
+            upper += top * low
+            if high:
+                w *= high
+                w += upper & mask
+                w >>= half
+                upper >>= half
+                upper += w
+                upper += top * high
+            else:
+                upper >>= half
+            part[:] = upper
+        return out
 
     def distinct(self, rows: int, n: int, k: int) -> Ints:
         """k different numbers of 0..n - 1 in each row, ascending; all sets are equally likely.
@@ -46,35 +67,61 @@ class Choices:
         if 2 * k > n:
             keep = np.ones((rows, n), bool)
             np.put_along_axis(keep, self.distinct(rows, n, n - k), False, axis=1)
-            return np.nonzero(keep)[1].reshape(rows, k)
-        found = np.sort(self.below(n, rows * k).reshape(rows, k), axis=1)
-        again = np.arange(rows)
+            return np.nonzero(keep)[1].astype(index_type(n)).reshape(rows, k)
+        found = self.below(n, rows * k).reshape(rows, k)
+        found.sort(axis=1)
+        again = np.flatnonzero((found[:, 1:] == found[:, :-1]).any(axis=1))
         while again.size:
             part = found[again]
             twice = np.zeros(part.shape, bool)
-            twice[:, 1:] = part[:, 1:] == part[:, :-1]
-            bad = twice.any(axis=1)
-            again, part, twice = again[bad], part[bad], twice[bad]
-            part[twice] = self.below(n, int(np.count_nonzero(twice)))
-            found[again] = np.sort(part, axis=1)
+            np.equal(part[:, 1:], part[:, :-1], out=twice[:, 1:])
+            new = self.below(n, int(np.count_nonzero(twice)))
+            if rows == 1:  # one long row is not sorted anew
+                new.sort()
+                part = part[~twice]
+                part = np.insert(part, np.searchsorted(part, new), new)[None]
+            else:
+                part[twice] = new
+                part.sort(axis=1)
+            found[again] = part
+            again = again[(part[:, 1:] == part[:, :-1]).any(axis=1)]
         return found
 
-    def successes(self, p: float, total: int) -> Ints:
+    def successes(self, p: float, total: int) -> Iterator[Ints]:
         """Which of `total` trials of probability p succeed, ascending, by their waiting times.
 
-        A waiting time is at most g with probability 1 - (1 - p)**g, looked up in a table; beyond
-        the table's end it starts anew, since a Bernoulli process has no memory.
+        They come in several arrays. A waiting time is at most g with probability 1 - (1 - p)**g,
+        looked up in a table; beyond the table's end it starts anew, since a Bernoulli process has
+        no memory.
         """
-        if p == 0 or total == 0:
-            return np.empty(0, np.int64)
+        if p == 0:
+            return
         fail = np.multiply.accumulate(np.full(_TABLE, 1 - p))
-        ends, at = [np.empty(0, np.int64)], 0
+        at = 0
         while at < total:
             left = (total - at) * max(p, 1 / _TABLE)
-            size = int(min(left + 6 * left**0.5 + 16, 1 << 22))
-            u = ((self.stream.random_raw(size) >> np.uint64(11)) + np.uint64(1)) * 2.0**-53
-            longer = np.searchsorted(-fail, -u, side="right")  # failures in a row
-            here = at + np.cumsum(np.minimum(longer + 1, _TABLE))
-            ends.append(here[(longer < _TABLE) & (here <= total)] - 1)
+            words = self.stream.random_raw(int(min(left + 6 * left**0.5 + 16, _BLOCK)))
+            u = ((words >> np.uint64(11)) + np.uint64(1)) * 2.0**-53
+            longer = _failures(fail, p, u)
+            here = np.minimum(longer + 1, _TABLE)
+            np.cumsum(here, out=here)
+            here += at
             at = int(here[-1])
-        return np.concatenate(ends)
+            here = here[longer < _TABLE]
+            if at > total:
+                here = here[: np.searchsorted(here, total, side="right")]
+            yield here - 1
+
+
+def _failures(fail: NDArray[np.float64], p: float, u: NDArray[np.float64]) -> Ints:
+    """How many numbers of a table that falls as (1 - p)**j, j = 1, 2.., are u or more.
+
+    The logarithm says where to look, and whether that is right the table itself.
+    """
+    with np.errstate(divide="ignore", over="ignore"):
+        guess = np.log(u) / np.log1p(-p)
+    found = np.minimum(guess, _TABLE).astype(np.int64)
+    edge = np.concatenate(([np.inf], fail, [-np.inf]))
+    wrong = np.flatnonzero((edge[found] < u) | (edge[found + 1] >= u))
+    found[wrong] = np.searchsorted(-fail, -u[wrong], side="right")
+    return found

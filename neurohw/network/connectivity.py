@@ -17,12 +17,13 @@ on equal versions of NumPy and kinds of processor.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
 from neurohw.errors import UnitError
-from neurohw.network.choices import Choices, Ints
+from neurohw.network.choices import Choices, Ints, index_type
 from neurohw.network.common import Ask, here
 from neurohw.network.noise import MIN_FACTOR
 from neurohw.network.synapses import CSR
@@ -125,8 +126,10 @@ def pairwise_bernoulli(
     p = draw.ask.one("p", p, "", least=0)
     if p > 1:
         draw.ask.error("p", "not a probability", got=p, allowed="0 to 1")
-    found = draw.choices.successes(p, n_target * draw.per_target)
-    return draw.pairs(found, weight, cv, distribution, merge=False)
+    total = n_target * draw.per_target
+    likely = int(total * p + 8 * (total * p * (1 - p)) ** 0.5)
+    found = draw.choices.successes(p, total)
+    return draw.pairs(found, likely, weight, cv, distribution, merge=False)
 
 
 def fixed_total_number(
@@ -166,8 +169,10 @@ def fixed_total_number(
     if unique:
         found = draw.choices.distinct(1, total, n)[0]
     else:
-        found = np.sort(draw.choices.below(total, n))
-    return draw.pairs(found, weight, cv, distribution, merge=not unique)
+        found = draw.choices.below(total, n)
+        found.sort()
+    parts = (found[first : first + _CHUNK] for first in range(0, n, _CHUNK))
+    return draw.pairs(parts, n, weight, cv, distribution, merge=not unique)
 
 
 class _Draw:
@@ -197,19 +202,28 @@ class _Draw:
 
     def sources(self, k: int) -> Ints:
         """k different sources for each target, ascending within a target, flat."""
-        n = self.shape[0]
-        out = np.empty((n, k), np.int64)
         rows = max(1, _CHUNK // max(k, 1, self.per_target if 2 * k > self.per_target else 0))
-        for first in range(0, n if k else 0, rows):
-            mine = slice(first, min(first + rows, n))
-            out[mine] = self.choices.distinct(len(out[mine]), self.per_target, k)
-        return self._skip_self(np.arange(n)[:, None], out).ravel()
+        return self._by_rows(k, rows, lambda n: self.choices.distinct(n, self.per_target, k))
 
     def repeated(self, k: int) -> Ints:
         """k sources for each target, ascending within a target, the same one maybe twice, flat."""
+
+        def some(n: int) -> Ints:
+            drawn = self.choices.below(self.per_target, n * k).reshape(n, k)
+            drawn.sort(axis=1)
+            return drawn
+
+        return self._by_rows(k, max(1, _CHUNK // max(k, 1)), some)
+
+    def _by_rows(self, k: int, rows: int, draw: Callable[[int], Ints]) -> Ints:
+        """``draw(n)`` for n targets at a time."""
         n = self.shape[0]
-        drawn = np.sort(self.choices.below(max(self.per_target, 1), n * k).reshape(n, k), axis=1)
-        return self._skip_self(np.arange(n)[:, None], drawn).ravel()
+        out = np.empty((n, k), index_type(self.shape[1]))
+        for first in range(0, n if k else 0, rows):
+            part = out[first : first + rows]
+            part[:] = draw(len(part))
+            self._skip_self(np.arange(first, first + len(part))[:, None], part)
+        return out.reshape(-1)
 
     def _skip_self(self, row: Ints, choice: Ints) -> Ints:
         if not self.loops:
@@ -217,15 +231,28 @@ class _Draw:
         return choice
 
     def pairs(
-        self, found: Ints, weight: Any, cv: Any, distribution: str, *, merge: bool
+        self, found: Iterable[Ints], likely: int, weight: Any, cv: Any, distribution: str, *,
+        merge: bool,
     ) -> CSR:  # fmt: skip
-        """The matrix of pairs that are numbered row by row, ascending."""
-        row, choice = np.divmod(found, max(self.per_target, 1))
-        ends = np.cumsum(np.bincount(row, minlength=self.shape[0]))
-        indptr = np.concatenate(([0], ends)).astype(np.int64)
-        return self.matrix(
-            indptr, self._skip_self(row, choice), weight, cv, distribution, merge=merge
-        )
+        """The matrix of pairs that are numbered row by row, ascending, in several arrays.
+
+        There is room for the `likely` number of them from the start.
+        """
+        counts = np.zeros(self.shape[0], np.int64)
+        indices, end = np.empty(likely, index_type(self.shape[1])), 0
+        for part in found:
+            if not part.size:
+                continue
+            row = part // self.per_target
+            first, last = int(row[0]), int(row[-1])
+            counts[first : last + 1] += np.bincount(row - first, minlength=last + 1 - first)
+            part -= row * self.per_target
+            start, end = end, end + part.size
+            if end > indices.size:
+                indices.resize(2 * end, refcheck=False)
+            indices[start:end] = self._skip_self(row, part)
+        indices.resize(end, refcheck=False)
+        return self.matrix(_ends(counts), indices, weight, cv, distribution, merge=merge)
 
     def _fits(self, shape: tuple[int, ...]) -> bool:
         try:
@@ -249,16 +276,29 @@ class _Draw:
             if not self._fits(np.shape(number)):
                 got, allowed = Shown(f"shape {np.shape(number)}"), f"what fits {self.shape}"
                 ask.error("weight", "wrong shape", got=got, allowed=f"{allowed} [target, source]")
-            rows = np.repeat(np.arange(self.shape[0]), np.diff(indptr))
-            data = np.broadcast_to(number, self.shape)[rows, indices]
+            data = self._picked(np.atleast_2d(number), indptr, indices)
         if cv == 0:
             return data, unit
         normal = np.random.Generator(np.random.Philox(key=self.seed | 1 << 64))
-        z = normal.standard_normal(indices.size)
+        factor = normal.standard_normal(indices.size)
         if distribution == "normal":
-            return data * np.maximum(1 + cv * z, MIN_FACTOR), unit
-        s = np.sqrt(np.log1p(cv**2))
-        return data * np.exp(s * z - s**2 / 2), unit
+            factor *= cv
+            factor += 1
+            np.maximum(factor, MIN_FACTOR, out=factor)
+        else:
+            s = np.sqrt(np.log1p(cv**2))
+            factor *= s
+            factor -= s**2 / 2
+            np.exp(factor, out=factor)
+        factor *= data
+        return factor, unit
+
+    def _picked(self, matrix: FloatArray, indptr: Ints, indices: Ints) -> FloatArray:
+        """The entries of a matrix that is as high and wide as all targets and sources, or one."""
+        if matrix.shape[0] == 1:
+            return matrix[0][indices] if matrix.shape[1] > 1 else np.full(indices.size, matrix[0])
+        rows = np.repeat(np.arange(self.shape[0], dtype=np.int32), np.diff(indptr))
+        return matrix[rows, indices if matrix.shape[1] > 1 else 0]
 
     def matrix(
         self, indptr: Ints, indices: Ints, weight: Any, cv: Any, distribution: str, *, merge: bool
@@ -266,16 +306,23 @@ class _Draw:
         """The matrix with its weights; entries that occur twice become one where `merge`."""
         data, unit = self.weights(indptr, indices, weight, cv, distribution)
         if merge and indices.size:
-            rows = np.repeat(np.arange(self.shape[0]), np.diff(indptr))
             new = np.ones(indices.size, bool)
-            new[1:] = (np.diff(rows) != 0) | (np.diff(indices) != 0)
-            first = np.flatnonzero(new)
-            data, indices = np.add.reduceat(data, first), indices[first]
-            ends = np.cumsum(np.bincount(rows[first], minlength=self.shape[0]))
-            indptr = np.concatenate(([0], ends)).astype(np.int64)
+            np.not_equal(indices[1:], indices[:-1], out=new[1:])
+            new[indptr[:-1][np.diff(indptr) > 0]] = True
+            if not new.all():
+                first = np.flatnonzero(new)
+                data, indices = np.add.reduceat(data, first), indices[first]
+                indptr = np.searchsorted(first, indptr)
         for array in (indptr, indices, data):
             array.flags.writeable = False
         return CSR(self.shape, indptr, indices, data, unit)
+
+
+def _ends(counts: Ints) -> Ints:
+    """Where each row starts, and the last one ends."""
+    out = np.zeros(counts.size + 1, np.int64)
+    np.cumsum(counts, out=out[1:])
+    return out
 
 
 def _weight(ask: Ask, weight: Any) -> tuple[Value, str]:

@@ -16,7 +16,7 @@ import scipy.stats
 import neurohw as nh
 from neurohw.errors import NetworkError, UnitError
 from neurohw.network import CSR, LIF, Delta, Exponential, Network, Poisson
-from neurohw.network.choices import Choices
+from neurohw.network.choices import Choices, _failures
 from neurohw.network.connectivity import fixed_in_degree, fixed_total_number, pairwise_bernoulli
 
 HERE = Path(__file__).name
@@ -33,7 +33,7 @@ def canonical(w: CSR) -> bool:
     ascending = np.all((np.diff(w.rows) > 0) | (np.diff(w.indices) > 0))
     whole = w.indptr[0] == 0 and w.indptr[-1] == w.indices.size == w.data.size
     frozen = not any(a.flags.writeable for a in (w.indptr, w.indices, w.data))
-    types = (w.indptr.dtype, w.indices.dtype, w.data.dtype) == (np.int64, np.int64, np.float64)
+    types = (w.indptr.dtype, w.indices.dtype, w.data.dtype) == (np.int64, np.int32, np.float64)
     return bool(inside and ascending and whole and frozen and types)
 
 
@@ -139,11 +139,20 @@ def test_bernoulli_in_degrees_are_binomial(p: float) -> None:
 
 def test_rare_successes_are_not_lost_beyond_the_table() -> None:
     """Waiting times of 10^6 trials, hundreds of tables long."""
-    found = Choices(7).successes(1e-6, 2 * 10**9)
+    found = np.concatenate(list(Choices(7).successes(1e-6, 2 * 10**9)))
     assert scipy.stats.poisson(2000).cdf(found.size) == pytest.approx(0.5, abs=0.5 - 1e-5)
     gaps = np.diff(found)
     assert scipy.stats.kstest(gaps, scipy.stats.expon(scale=1e6).cdf).pvalue > 1e-5
     assert found.max() < 2 * 10**9
+
+
+@pytest.mark.parametrize("p", [1e-17, 1e-12, 1e-6, 1e-3, 0.3, 0.999, 1.0])
+def test_waiting_times_are_the_table_s(p: float) -> None:
+    """The logarithm only guesses: at and beside every entry, the table decides."""
+    fail = np.multiply.accumulate(np.full(4096, 1 - p))
+    u = np.concatenate([fail, np.nextafter(fail, 0), np.nextafter(fail, 1), [1.0, 2.0**-53]])
+    u = u[(u > 0) & (u <= 1)]
+    assert np.array_equal(_failures(fail, p, u), (fail >= u[:, None]).sum(axis=1))
 
 
 def test_total_number_is_uniform_over_pairs() -> None:
