@@ -190,8 +190,23 @@ class Part:
     __hash__ = None  # type: ignore[assignment]
 
 
+def _fixed(array: np.ndarray) -> bool:
+    """Whether neither the array nor what it is a view of can be written to."""
+    base: Any = array
+    while isinstance(base, np.ndarray):
+        if base.flags.writeable:
+            return False
+        base = base.base
+    return base is None
+
+
 def frozen(array: Any, dtype: Any = np.float64) -> Any:
-    """A read-only copy."""
+    """A read-only copy, or the array itself where nothing can write to it."""
+    if isinstance(array, np.ndarray):
+        if array.size > 1 and not any(array.strides):  # one value, repeated
+            return np.broadcast_to(frozen(array.flat[0], dtype), array.shape)
+        if array.dtype == dtype and _fixed(array):
+            return array
     copy = np.array(array, dtype=dtype)
     copy.flags.writeable = False
     return copy

@@ -218,12 +218,12 @@ class _Draw:
     def _by_rows(self, k: int, rows: int, draw: Callable[[int], Ints]) -> Ints:
         """``draw(n)`` for n targets at a time."""
         n = self.shape[0]
-        out = np.empty((n, k), index_type(self.shape[1]))
+        out = np.empty(n * k, index_type(self.shape[1]))
         for first in range(0, n if k else 0, rows):
-            part = out[first : first + rows]
+            part = out[first * k : (first + rows) * k].reshape(-1, k)
             part[:] = draw(len(part))
             self._skip_self(np.arange(first, first + len(part))[:, None], part)
-        return out.reshape(-1)
+        return out
 
     def _skip_self(self, row: Ints, choice: Ints) -> Ints:
         if not self.loops:

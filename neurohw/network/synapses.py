@@ -10,10 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurohw.errors import UnitError
+from neurohw.network.choices import index_type
 from neurohw.network.common import Ask, Origin, Part, frozen, same
 from neurohw.network.units import FloatArray, Quantity, Scaled, Shown, Value, format_si, to_si
 
 __all__ = ["CSR", "Conductance", "Delta", "Event", "Exponential", "SynapseModel", "Weight"]
+
+_BLOCK = 1 << 20  # entries looked at together
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,17 +29,17 @@ class CSR:
         ``(n_target, n_source)``.
     indptr : int64 array of shape (n_target + 1,)
         Where each row starts.
-    indices : int64 array of shape (nnz,)
-        Source of each entry; ascending within a row, none twice.
+    indices : int32 array of shape (nnz,)
+        Source of each entry; ascending within a row, none twice. int64 beyond 2**31 sources.
     data : float64 array of shape (nnz,)
-        Values in SI. All arrays are read-only.
+        Values in SI; one for all takes no room (all strides are 0). All arrays are read-only.
     unit : str
         SI unit of the values, if they have come with one: a synapse of another unit refuses them.
     """
 
     shape: tuple[int, int]
     indptr: NDArray[np.int64]
-    indices: NDArray[np.int64]
+    indices: NDArray[np.signedinteger]
     data: FloatArray
     unit: str = ""
 
@@ -50,6 +53,27 @@ class CSR:
         dense = np.zeros(self.shape)
         dense[self.rows, self.indices] = self.data
         return dense
+
+    @property
+    def sound(self) -> bool:
+        """Whether the rows are as they must be, and every value is finite."""
+        ptr, index, data = self.indptr, self.indices, self.data
+        whole = (
+            (ptr.shape, index.shape) == ((self.shape[0] + 1,), data.shape)
+            and ptr[0] == 0
+            and ptr[-1] == index.size
+            and not np.any(ptr[1:] < ptr[:-1])
+        )
+        if not (whole and index.size):
+            return bool(whole)
+        if not (0 <= index.min() and index.max() < self.shape[1]):
+            return False
+        for first in range(1, index.size, _BLOCK):
+            part = index[first - 1 : first + _BLOCK]
+            falls = np.flatnonzero(part[1:] <= part[:-1]) + first
+            if not np.array_equal(ptr[np.searchsorted(ptr, falls)], falls):
+                return False
+        return bool(np.isfinite([data.min(), data.max()]).all())
 
     def same_pattern(self, other: CSR) -> bool:
         """Whether both have entries at the same places."""
@@ -93,18 +117,26 @@ def read_csr(ask: Ask, key: str, value: Any, unit: str) -> CSR:
     UnitError
         A value is not finite or has the wrong unit.
     """
+    if hasattr(value, "tocsr"):
+        value = value.tocsr()
+        if not value.has_canonical_format:
+            value = value.copy()
+            value.sum_duplicates()
+        place = ask.origin.at(key)
+        shape, data = tuple(map(int, value.shape)), np.asarray(value.data)
+        if data.dtype != np.float64:
+            data = np.atleast_1d(to_si(data, "", where=f"{ask.owner}.{key}", origin=place))
+        value = CSR(shape, value.indptr, value.indices, data)
     if isinstance(value, CSR):
+        if value.unit in ("", unit) and value.sound:
+            ptr, index = np.int64, index_type(value.shape[1])
+            return CSR(
+                value.shape, frozen(value.indptr, ptr), frozen(value.indices, index),
+                frozen(value.data),
+            )  # fmt: skip
         values = Scaled(value.data, value.unit) if value.unit else value.data
         value = {
             "rows": value.rows, "columns": value.indices, "values": values, "shape": value.shape,
-        }  # fmt: skip
-    elif hasattr(value, "tocsr"):
-        summed = value.tocsr(copy=True)
-        summed.sum_duplicates()
-        entries = summed.tocoo()
-        value = {
-            "rows": entries.row, "columns": entries.col, "values": entries.data,
-            "shape": entries.shape,
         }  # fmt: skip
     names = ("rows", "columns", "values", "shape")
     if set(value) != set(names):
@@ -134,8 +166,9 @@ def read_csr(ask: Ask, key: str, value: Any, unit: str) -> CSR:
         k = int(np.argmax(twice))
         ask.error(key, "an entry occurs twice", got=Shown(f"row {rows[k]}, column {columns[k]}"))
     indptr = np.concatenate(([0], np.cumsum(np.bincount(rows, minlength=shape[0]))))
+    index = index_type(shape[1])
     return CSR(
-        (shape[0], shape[1]), frozen(indptr, np.int64), frozen(columns, np.int64), frozen(values)
+        (shape[0], shape[1]), frozen(indptr, np.int64), frozen(columns, index), frozen(values)
     )
 
 
@@ -268,7 +301,7 @@ class Conductance(Part):
             receptor=receptor,
         )
         data = self.weight.data if isinstance(self.weight, CSR) else np.asarray(self.weight)
-        if np.any(data < 0):
+        if data.size and data.min() < 0:
             ask.error(
                 "weight",
                 "a conductance is not negative",

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from neurohw.errors import ProgramError
-from neurohw.program.program import Conv, Dense, Node, OneToOne, Weights
+from neurohw.program.program import Node, Weights
+from neurohw.program.rows import signed_sums
 from neurohw.program.types import DType, Float
 
 __all__ = [
@@ -33,7 +34,7 @@ def weight_sums(w: Weights, value: Interval = (0, 1)) -> Interval:
         What each source can send, at least and at most; a spike is 1 and no spike 0. Sources may
         also send 0, so no partial sum, in whatever order, lies outside the result.
     """
-    negative, positive = _signed_sums(w)
+    negative, positive = signed_sums(w)
     if not negative.size:
         return 0, 0
     if value == (0, 1):
@@ -44,29 +45,6 @@ def weight_sums(w: Weights, value: Interval = (0, 1)) -> Interval:
         int((positive * low + negative * high).min()),
         int((positive * high + negative * low).max()),
     )
-
-
-def _signed_sums(w: Weights) -> tuple[np.ndarray, np.ndarray]:
-    """Sum of the negative and of the positive weights of each target."""
-    data = w.data
-    if data.size and max(abs(int(data.min())), abs(int(data.max()))) * data.size >= 2**63:
-        data = data.astype(object)  # sums that int64 may not hold
-    else:
-        data = data.astype(np.int64)
-    negative, positive = np.minimum(data, 0), np.maximum(data, 0)
-    if isinstance(w, OneToOne):
-        return negative, positive
-    if isinstance(w, Conv):
-        inside = [(w.reach(axis) >= 0).astype(data.dtype) for axis in (0, 1)]
-        return tuple(
-            (inside[0] @ x.sum(axis=1) @ inside[1].T).ravel() for x in (negative, positive)
-        )
-    if isinstance(w, Dense):
-        return negative.sum(axis=1), positive.sum(axis=1)
-    low, high = np.zeros(w.targets, data.dtype), np.zeros(w.targets, data.dtype)
-    np.add.at(low, w.indices, negative)
-    np.add.at(high, w.indices, positive)
-    return low, high
 
 
 def fits(span: Interval, where: str, what: str) -> None:

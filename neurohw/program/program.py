@@ -56,7 +56,7 @@ def freeze(data: Any, dtype: DType) -> np.ndarray:
                 f"value does not fit {dtype}", got=bad, allowed=f"{dtype.lo}..{dtype.hi}"
             )
     out = np.ascontiguousarray(raw.astype(dtype.storage)).reshape(raw.shape)
-    if isinstance(dtype, Float) and not np.all(np.isfinite(out)):
+    if isinstance(dtype, Float) and out.size and not np.isfinite([out.min(), out.max()]).all():
         raise ProgramError("value is not finite", got=raw, allowed=f"finite {dtype}")
     out.flags.writeable = False
     return out
@@ -250,14 +250,16 @@ class Program:
 
     @cached_property
     def hash(self) -> str:
-        """SHA-256 of the text: the cache key."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
+        """SHA-256 of the text in which the SHA-256 of a large array stands for the array."""
+        from neurohw.program.text import print_program
+
+        return hashlib.sha256(print_program(self, elide="digest").encode()).hexdigest()
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Program) and self.text == other.text
+        return isinstance(other, Program) and self.hash == other.hash
 
     def __hash__(self) -> int:
-        return hash(self.text)
+        return hash(self.hash)
 
     def without_conv(self) -> Program:
         """The same with every ``Conv`` as ``Sparse``: for whoever does not know convolutions."""

@@ -7,11 +7,13 @@ shape and either the values (up to 32 of them) or base64 of their zlib-compresse
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import os
 import re
 import tempfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +45,7 @@ __all__ = ["load_program", "parse", "print_program", "save_program"]
 
 _HEAD = "neurohw-program"
 _INLINE = 32
+_BLOCK = 1 << 20  # numbers packed together
 _MAX_BYTES = 1 << 33
 _I64 = Int(64)
 _CONV = ("dilation", "groups", "input_shape", "padding", "stride")
@@ -55,14 +58,28 @@ def _json(value: Any) -> str:
 # printing ----------------------------------------------------------------------------------------
 
 
-def _array(data: np.ndarray, dtype: DType, elide: bool) -> str:
+def _array(data: np.ndarray, dtype: DType, elide: bool | str) -> str:
     head = f"{dtype}[{','.join(map(str, data.shape))}]"
     if data.size <= _INLINE:
         return f"{head} {_json(data.tolist())}"
+    if elide == "digest":
+        digest = hashlib.sha256()
+        for part in _bytes(data, dtype):
+            digest.update(part)
+        return f"{head} sha256 {digest.hexdigest()}"
     if elide:
         return f"{head} ..{data.min()}..{data.max()}"
-    little = data.astype(data.dtype.newbyteorder("<"))
-    return f"{head} z{base64.b64encode(zlib.compress(little.tobytes(), 6)).decode()}"
+    packer = zlib.compressobj(6)
+    packed = b"".join([*map(packer.compress, _bytes(data, dtype)), packer.flush()])
+    return f"{head} z{base64.b64encode(packed).decode()}"
+
+
+def _bytes(data: np.ndarray, dtype: DType) -> Iterator[bytes]:
+    """Little-endian, in storage of the type, a block at a time."""
+    storage = dtype.storage.newbyteorder("<")
+    rows = max(1, _BLOCK // max(1, data[:1].size))
+    for first in range(0, len(data), rows):
+        yield data[first : first + rows].astype(storage).tobytes()
 
 
 def _weights(w: Weights, elide: bool) -> str:
@@ -72,12 +89,15 @@ def _weights(w: Weights, elide: bool) -> str:
         return f"dense {_array(w.data, w.dtype, elide)}"
     if isinstance(w, OneToOne):
         return f"one_to_one {_array(w.data, w.dtype, elide)}"
-    arrays = ((w.indptr, _I64), (w.indices, _I64), (w.data, w.dtype))
+    arrays = ((w.indptr, _I64), (w.indices, Int(32 if w.targets < 2**31 else 64)), (w.data, w.dtype))
     return f"sparse {w.targets} | " + " | ".join(_array(a, t, elide) for a, t in arrays)
 
 
-def print_program(p: Program, *, elide: bool = False) -> str:
-    """Print ``p``; with ``elide`` large arrays show only their range (then it does not parse)."""
+def print_program(p: Program, *, elide: bool | str = False) -> str:
+    """Print ``p``; with ``elide`` large arrays show only their range (then it does not parse).
+
+    With ``elide="digest"`` they show the SHA-256 of their bytes; see ``Program.hash``.
+    """
     head = {
         "dt": p.dt,
         "latency": dict(p.latency),
@@ -160,7 +180,11 @@ def _parse_weights(kind: str, text: str) -> Weights:
         targets, indptr, indices, data = text.split(" | ")
         values, dtype = _parse_array(data)
         ptr, idx = _parse_array(indptr)[0], _parse_array(indices)[0]
-        return Sparse(dtype, ptr.astype(np.int64), idx.astype(np.int64), values, int(targets))
+        index = np.int32 if int(targets) < 2**31 else np.int64
+        if idx.size and not (0 <= idx.min() and idx.max() < int(targets)):
+            raise ValueError("a target outside the population")
+        idx = idx.astype(index, copy=False)
+        return Sparse(dtype, ptr.astype(np.int64), idx, values, int(targets))
     values, dtype = _parse_array(text)
     return Dense(dtype, values) if kind == "dense" else OneToOne(dtype, values)
 

@@ -29,6 +29,7 @@ from neurohw.program.program import (
     Program,
     Sparse,
 )
+from neurohw.program.rows import ascending
 from neurohw.program.types import BOOL, Bool, DType, Float, Int
 
 __all__ = ["Interval", "verify"]
@@ -202,14 +203,7 @@ def _check_weights(e: Edge, where: str, shape: tuple[int, int], dtype: DType) ->
             allowed="an integer" if isinstance(dtype, Int) else str(dtype),
         )
     if isinstance(w, Sparse):
-        ok = (
-            w.indptr[0] == 0
-            and w.indptr[-1] == len(w.indices) == len(w.data)
-            and bool(np.all(np.diff(w.indptr) >= 0))
-            and (w.indices.size == 0 or (w.indices.min() >= 0 and w.indices.max() < w.targets))
-        )
-        rows = np.repeat(np.arange(len(w.indptr) - 1), np.diff(w.indptr)) if ok else None
-        if rows is None or not np.all((np.diff(w.indices) > 0) | (np.diff(rows) > 0)):
+        if len(w.indices) != len(w.data) or not ascending(w.indptr, w.indices, w.targets):
             raise ProgramError(
                 "sparse rows are malformed",
                 where=where,

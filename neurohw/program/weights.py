@@ -27,8 +27,9 @@ class Dense:
 class Sparse:
     """Compressed rows, one row per **source** (a spike's targets lie together).
 
-    ``indptr`` int64 ``[sources + 1]``; ``indices`` int64, the targets of each row in ascending
-    order; ``data`` the weights. ``targets`` is the number of target elements.
+    ``indptr`` int64 ``[sources + 1]``; ``indices`` int32 (or int64), the targets of each row in
+    ascending order; ``data`` the weights, all strides 0 where one is repeated. ``targets`` is the
+    number of target elements.
     """
 
     dtype: DType
