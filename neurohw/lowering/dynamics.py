@@ -48,7 +48,7 @@ def lower_dynamics(part: Part) -> Outcome:
     refuse_equations(part)
     step = ModelStep(part)
     ports = step.all()
-    gain = np.ones(part.neuron.size)
+    gain = np.broadcast_to(1.0, (part.neuron.size,))
     return step.b.build(), connect_float(part, ports, step.real, gain), step.probes, []
 
 

@@ -22,7 +22,7 @@ from .scale import (
     decay_field,
     weight_field,
 )
-from .wires import Wire
+from .wires import Wire, single
 
 __all__ = ["lower_fixed", "report_weights"]
 
@@ -48,7 +48,8 @@ class _Fields:
             )
         self.gain = gain = weight_gain(name, m, neuron.size)
         self.volts = [
-            w.data * gain[w.index] if w.tau is not None else np.array(w.data) for w in wires
+            single(w.data) * w.of_target(gain) if w.tau is not None else single(w.data)
+            for w in wires
         ]
         self.scale, cause = choose_scale(name, m, target, wires, self.volts)
         log.rows.append(Row(f"{name}.scale", self.scale, self.scale, "1/V", f"set by {cause}"))
@@ -58,7 +59,7 @@ class _Fields:
         out = []
         for i, (w, v) in enumerate(zip(self.wires, self.volts, strict=True)):
             f = weight_field(v, self.scale, self.target)
-            gain = self.gain[w.index] if w.tau is not None else 1.0
+            gain = w.of_target(self.gain) if w.tau is not None else 1.0
             report_weights(w, f, f.realised / gain, self.log)
             by_sum = self.target.weight.exponent_on == "sum"
             weights = w.build(
@@ -239,15 +240,17 @@ class _Fields:
 
 def report_weights(w: Wire, f: Mantissas, realised: Array, log: Log) -> None:
     """Weights of a wire as asked and, in its unit, as ``realised``."""
-    asked = np.asarray(w.data)
-    lost, wanted = np.count_nonzero((f.effective == 0) & (asked != 0)), np.count_nonzero(asked)
-    span = np.append(f.mantissa.ravel(), 0) if not f.mantissa.size else f.mantissa
+    asked = single(w.data)
+    repeats = w.data.size // max(1, np.size(f.effective), asked.size)
+    lost = repeats * np.count_nonzero((f.effective == 0) & (asked != 0))
+    wanted = np.count_nonzero(np.broadcast_to(asked, w.data.shape))
+    span = f.mantissa if f.mantissa.size else np.zeros(1, np.int64)
     note = f"{f.sign}, mantissas {span.min()}..{span.max()}, exponent {f.exponent}"
     if lost:
         note += f", {lost} of {wanted} round to zero"
         log.warnings.append(f"{w.where}: {100 * lost / wanted:.0f} % of the weights round to zero")
-    log.weights[w.where] = WeightErrors(asked, realised, w.unit)
-    log.rows.append(worst(f"{w.where}.weight", asked, realised, w.unit, note))
+    log.weights[w.where] = errors = WeightErrors(w.data, realised, w.unit)
+    log.rows.append(errors.worst(f"{w.where}.weight", note))
 
 
 def lower_fixed(part: Part, m: Membrane) -> Outcome:

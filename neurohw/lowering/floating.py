@@ -11,8 +11,9 @@ from neurohw.program.philox import NORMAL_FRACTION_BITS
 from .common import Counter, not_blocked, refractory_period
 from .neuron import Membrane, current_decay
 from .part import Outcome, Part
-from .report import Row, WeightErrors, worst
+from .report import Row, WeightErrors
 from .waveforms import waveform_sum
+from .wires import single
 
 __all__ = ["connect_float", "lower_float", "realised_tau", "weight_gain"]
 
@@ -125,7 +126,7 @@ def lower_float(part: Part, m: Membrane) -> Outcome:
     held = float(real.storage.type(np.asarray(m.leak).flat[0]))
     log.rows.append(Row(f"{name}.tau", float(m.tau.flat[0]), realised_tau(held, dt, method), "s"))
     size = part.neuron.size
-    gain = weight_gain(name, m, size) if taus else np.ones(size)
+    gain = weight_gain(name, m, size) if taus else np.broadcast_to(1.0, (size,))
     edges = connect_float(part, [_port(w.tau, taus) for w in wires], real, gain)
     probes = {
         "v": ("v", 1.0, m.origin, "V"),
@@ -143,14 +144,13 @@ def connect_float(part: Part, ports: list[str], real: DType, gain: Array) -> lis
     """Edges of a population; weights of currents are multiplied by ``gain`` of their target."""
     edges = []
     for i, w in enumerate(part.wires):
-        factor = gain[w.index] if w.unit == "A" else 1.0
-        weights = w.build(real, w.data * factor)
+        factor = w.of_target(gain) if w.unit == "A" else np.float64(1.0)
+        weights = w.build(real, single(w.data) * factor)
         edges.append(Edge(w.source, part.name, ports[i], weights, part.delays[i]))
-        asked = np.asarray(w.data)
-        realised = weights.data.astype(np.float64) / factor
-        part.log.weights[w.where] = WeightErrors(asked, realised, w.unit)
-        if asked.size:
-            part.log.rows.append(worst(f"{w.where}.weight", asked, realised, w.unit))
+        errors = WeightErrors(w.data, weights.data, w.unit, factor)
+        part.log.weights[w.where] = errors
+        if w.data.size:
+            part.log.rows.append(errors.worst(f"{w.where}.weight"))
     return edges
 
 

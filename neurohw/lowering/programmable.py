@@ -37,7 +37,7 @@ from .programmable_words import Words
 from .refusal import refuse_equations
 from .report import Row, worst
 from .scale import decay_field, synapse_unit, weight_field
-from .wires import Wire
+from .wires import Wire, single
 
 __all__ = ["lower_programmable"]
 
@@ -222,7 +222,7 @@ class _Step(ModelStep):
         """Incoming edges, with weights in units of their state."""
         out = []
         for i, (w, port) in enumerate(zip(self.wires, ports, strict=True)):
-            f = weight_field(np.asarray(w.data), 1 / self.unit[port], self.target)
+            f = weight_field(single(w.data), 1 / self.unit[port], self.target)
             report_weights(w, f, f.realised, self.log)
             weights = w.build(Int(self.target.current.input_bits), f.effective)
             out.append(Edge(w.source, self.name, port, weights, self.part.delays[i]))

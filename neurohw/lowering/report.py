@@ -8,7 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from neurohw.program.rows import repeated
+
+from .wires import single
+
 __all__ = ["Log", "LoweringReport", "Row", "WeightErrors", "worst"]
+
+_BLOCK = 1 << 20  # weights looked at together
 
 
 @dataclass(frozen=True)
@@ -41,30 +47,76 @@ class Row:
 
 @dataclass(frozen=True, eq=False)
 class WeightErrors:
-    """Every weight of one connection, asked for and realised, in the unit of its synapse."""
+    """Every weight of one connection, asked for and realised, in the unit of its synapse.
+
+    Attributes
+    ----------
+    asked : array
+        As in the network.
+    held : array or number
+        As in the program; one number where all are the same.
+    factor : array or number
+        What a weight that is held has been multiplied by.
+    """
 
     asked: np.ndarray
-    realised: np.ndarray
+    held: np.ndarray
     unit: str
+    factor: np.ndarray | np.floating | float = 1.0
+
+    @property
+    def realised(self) -> np.ndarray:
+        """What is held, in the unit of the synapse."""
+        _, realised = self._pair()
+        return np.broadcast_to(realised, self.asked.shape)
 
     @property
     def error(self) -> np.ndarray:
         """Relative error of each weight that is not zero; 0 elsewhere."""
-        some = self.asked != 0
-        return np.divide(self.realised - self.asked, np.abs(self.asked), where=some,
-                         out=np.zeros(self.asked.shape))  # fmt: skip
+        return np.broadcast_to(_relative(*self._pair()), self.asked.shape)
+
+    def _pair(self) -> tuple[np.ndarray, np.ndarray]:
+        """Asked and realised; a number each where all weights are the same."""
+        realised = np.asarray(single(np.asarray(self.held)), np.float64) / self.factor
+        return np.asarray(single(self.asked)), np.asarray(realised)
 
     def summary(self) -> dict[str, Any]:
         """Count, largest and root-mean-square relative error, how many round to zero."""
-        some = self.asked != 0
-        error = np.abs(self.error[some])
+        asked, realised = np.broadcast_arrays(*self._pair())
+        some = asked != 0
+        error = np.abs(_relative(asked, realised)[some])
+        lost = np.count_nonzero(some & (realised == 0))
         return {
             "count": int(self.asked.size),
             "largest_error": float(error.max(initial=0.0)),
             "rms_error": float(np.sqrt(np.mean(error**2))) if error.size else 0.0,
-            "rounded_to_zero": int(np.count_nonzero(some & (self.realised == 0))),
+            "rounded_to_zero": int(lost * (self.asked.size // max(1, asked.size))),
             "unit": self.unit,
         }
+
+    def worst(self, where: str, note: str = "") -> Row:
+        """The row of the weight with the largest error; there is at least one weight."""
+        parts = [np.broadcast_to(x, self.asked.shape) for x in (self.asked, self.held, self.factor)]
+        if all(map(repeated, parts)):
+            parts = [x.reshape(-1)[:1] for x in parts]
+        rows = max(1, _BLOCK // parts[0][:1].size)
+        one = other = far = -1.0
+        for first in range(0, len(parts[0]), rows):
+            a, held, factor = (x[first : first + rows] for x in parts)
+            r = held.astype(np.float64) / factor
+            off = np.abs(a - r)
+            at = np.unravel_index(np.argmax(off), off.shape)
+            if off[at] > far:
+                one, other, far = float(a[at]), float(r[at]), float(off[at])
+        if self.asked.size > 1:
+            note = f"{note}; worst of {self.asked.size}".lstrip("; ")
+        return Row(where, one, other, self.unit, note)
+
+
+def _relative(asked: np.ndarray, realised: np.ndarray) -> np.ndarray:
+    some = asked != 0
+    shape = np.broadcast_shapes(asked.shape, realised.shape)
+    return np.divide(realised - asked, np.abs(asked), where=some, out=np.zeros(shape))
 
 
 @dataclass

@@ -134,8 +134,9 @@ def _strengths(wires: list[Wire], weights: list[Array]) -> tuple[Array, Array]:
     if not wires:
         return np.zeros(0, np.int64), np.zeros(0)
     pairs = zip(wires, weights, strict=True)
-    target = np.concatenate([np.broadcast_to(w.index, v.shape).ravel() for w, v in pairs])
-    return target, np.concatenate([np.abs(v).ravel() for v in weights])
+    spread = [np.broadcast_arrays(w.index, np.abs(v), w.data)[:2] for w, v in pairs]
+    target, size = (np.concatenate([x[k].ravel() for x in spread]) for k in (0, 1))
+    return target, size
 
 
 def synapse_unit(wires: list[Wire], tau: float | None, target: Target) -> float:

@@ -11,13 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from neurohw.network import Conductance, Exponential
+from neurohw.network import CSR, Conductance, Exponential
 from neurohw.network.parts import Connection
 from neurohw.program import Dense, DType, OneToOne, Sparse, Weights, freeze
+from neurohw.program.rows import repeated
 
 from .timing import to_steps
+from .transpose import by_source
 
-__all__ = ["Wire", "wires_of"]
+__all__ = ["Wire", "single", "wires_of"]
 
 Array = np.ndarray
 
@@ -40,11 +42,11 @@ class Wire:
         In steps, and in seconds as asked.
     data : float64 array
         Weights in A (with tau), S (with reversal), V or 1: ``[targets, sources]``, the entries of a
-        sparse matrix, or one per element.
+        sparse matrix, or one per element. One weight for all is not written out (see ``single``).
     index : int array
         Target element of each entry of ``data``; broadcasts against it.
     build : callable
-        ``build(dtype, data) -> Weights`` of the same pattern.
+        ``build(dtype, data) -> Weights`` of the same pattern; ``data`` may be one number for all.
     origin : str
         ``file:line`` of the delay.
     """
@@ -62,33 +64,47 @@ class Wire:
     build: Callable[[DType, Array], Weights]
     origin: str
 
+    def of_target(self, values: Array) -> Array:
+        """The value of each weight's target; one number where all targets have the same."""
+        one = single(values)
+        return one[self.index] if one.ndim else one
+
     @property
     def unit(self) -> str:
         """Unit of the weights of a synapse."""
         return "V" if self.tau is None else "A" if self.reversal is None else "S"
 
 
-def _dense(dtype: DType, data: Array) -> Weights:
-    return Dense(dtype, freeze(data, dtype))
+def single(data: Array) -> Array:
+    """The one number that an array repeats without holding it more than once, or the array."""
+    return data[(0,) * data.ndim] if repeated(data) else data
 
 
-def _one(dtype: DType, data: Array) -> Weights:
-    return OneToOne(dtype, freeze(data, dtype))
+def _filled(kind: Any, shape: tuple[int, ...]) -> Callable[[DType, Array], Weights]:
+    def build(dtype: DType, data: Array) -> Weights:
+        return kind(dtype, freeze(np.broadcast_to(data, shape), dtype))
+
+    return build
 
 
-def _sparse(
-    targets: Array, sources: Array, shape: tuple[int, int]
-) -> tuple[Array, Callable[[DType, Array], Weights]]:
-    """Order of the entries by (source, target), and a builder of that pattern."""
-    order = np.lexsort((targets, sources))
-    indptr = np.zeros(shape[1] + 1, np.int64)
-    np.cumsum(np.bincount(sources, minlength=shape[1]), out=indptr[1:])
-    indices = targets[order].astype(np.int64)
+def _sparse(indptr: Array, indices: Array, targets: int) -> Callable[[DType, Array], Weights]:
+    indptr.flags.writeable = indices.flags.writeable = False
 
     def build(dtype: DType, data: Array) -> Weights:
-        return Sparse(dtype, indptr, indices, freeze(data, dtype), shape[0])
+        held = np.broadcast_to(freeze(data, dtype), indices.shape)
+        return Sparse(dtype, indptr, indices, held, targets)
 
-    return order, build
+    return build
+
+
+def _entries(c: Connection, delay: Any) -> tuple[CSR, Any]:
+    """The synapses whose weight is not zero, by target, and their delays: one, or one each."""
+    m = c.weight
+    if isinstance(m, CSR) and m.data.size and np.all(single(m.data)):
+        return m, delay
+    targets, sources, weights, delays = c.edges()
+    indptr = np.searchsorted(targets, np.arange(c.shape[0] + 1))
+    return CSR(c.shape, indptr, sources, weights), delay if np.ndim(delay) == 0 else delays
 
 
 def wires_of(c: Connection, dt: float) -> list[Wire]:
@@ -121,30 +137,27 @@ def wires_of(c: Connection, dt: float) -> list[Wire]:
         )
 
     if np.ndim(delay) == 0 and c.connectivity != "sparse":
-        weight = np.asarray(c.weight, np.float64)
+        weight, index = np.asarray(c.weight, np.float64), np.arange(c.shape[0])
         if c.connectivity == "one_to_one":
-            index = np.arange(c.shape[0])
-            data = np.broadcast_to(weight, index.shape)
-            return [wire(c.name, delay, data, index, _one)]
-        index = np.arange(c.shape[0])[:, None]
-        return [
-            wire(
-                c.name,
-                delay,
-                np.broadcast_to(weight, c.shape),
-                index,
-                _dense,
-            )
-        ]
-    targets, sources, weights, delays = c.edges()
+            data, kind = np.broadcast_to(weight, index.shape), OneToOne
+        else:
+            data, index, kind = np.broadcast_to(weight, c.shape), index[:, None], Dense
+        return [wire(c.name, delay, data, index, _filled(kind, data.shape))]
+    m, delays = _entries(c, delay)
+    if not m.data.size:
+        return []
+    indptr, indices, order = by_source(m, ordered=not repeated(m.data) or np.ndim(delays) > 0)
+    data = m.data if order is None or repeated(m.data) else m.data[order]
+    if np.ndim(delays) == 0:
+        return [wire(c.name, delays, data, indices, _sparse(indptr, indices, c.shape[0]))]
+    delays = delays[order]
     steps = delays if in_steps else np.rint(delays / dt).astype(np.int64)
-    out = []
     several = np.unique(steps)
+    out = []
     for d in several:
         here = np.flatnonzero(steps == d)
-        order, build = _sparse(targets[here], sources[here], c.shape)
-        here = here[order]
         where = c.name if len(several) == 1 else f"{c.name}[{d} steps]"
         worst = delays[here][np.argmax(np.abs(delays[here] - (d if in_steps else d * dt)))]
-        out.append(wire(where, worst, weights[here], targets[here], build))
+        build = _sparse(np.searchsorted(here, indptr), indices[here], c.shape[0])
+        out.append(wire(where, worst, data[here], indices[here], build))
     return out

@@ -66,7 +66,7 @@ class CSR:
         )
         if not (whole and index.size):
             return bool(whole)
-        if not (0 <= index.min() and index.max() < self.shape[1]):
+        if not (index.min() >= 0 and index.max() < self.shape[1]):
             return False
         for first in range(1, index.size, _BLOCK):
             part = index[first - 1 : first + _BLOCK]

@@ -89,7 +89,11 @@ def _weights(w: Weights, elide: bool) -> str:
         return f"dense {_array(w.data, w.dtype, elide)}"
     if isinstance(w, OneToOne):
         return f"one_to_one {_array(w.data, w.dtype, elide)}"
-    arrays = ((w.indptr, _I64), (w.indices, Int(32 if w.targets < 2**31 else 64)), (w.data, w.dtype))
+    arrays = (
+        (w.indptr, _I64),
+        (w.indices, Int(32 if w.targets < 2**31 else 64)),
+        (w.data, w.dtype),
+    )
     return f"sparse {w.targets} | " + " | ".join(_array(a, t, elide) for a, t in arrays)
 
 
@@ -181,7 +185,7 @@ def _parse_weights(kind: str, text: str) -> Weights:
         values, dtype = _parse_array(data)
         ptr, idx = _parse_array(indptr)[0], _parse_array(indices)[0]
         index = np.int32 if int(targets) < 2**31 else np.int64
-        if idx.size and not (0 <= idx.min() and idx.max() < int(targets)):
+        if idx.size and not (idx.min() >= 0 and idx.max() < int(targets)):
             raise ValueError("a target outside the population")
         idx = idx.astype(index, copy=False)
         return Sparse(dtype, ptr.astype(np.int64), idx, values, int(targets))
