@@ -40,12 +40,16 @@ MAX_DELAY = 1 << 20
 def verify(program: Program) -> dict[str, tuple[Interval | None, ...]]:
     """Check ``program``; return per population the interval of each node (None for floats).
 
+    A program that has passed once is not looked at again: it cannot be changed.
+
     Raises
     ------
     ProgramError
         At the first rule that is broken.
     """
     p = program
+    if "_facts" in p.__dict__:
+        return p.__dict__["_facts"]
     check_fields(p)
     if not 0 <= p.seed < 2**64:
         raise ProgramError("seed out of range", where=p.name, got=p.seed, allowed="0..2**64-1")
@@ -71,6 +75,7 @@ def verify(program: Program) -> dict[str, tuple[Interval | None, ...]]:
     _check_sites(p)
     _unique([q.key for q in p.probes], p.name, "probe")
     _unique([w.key for w in p.watches], p.name, "watch")
+    p.__dict__["_facts"] = facts
     return facts
 
 
