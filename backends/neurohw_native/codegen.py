@@ -70,7 +70,9 @@ def _step(k: Kernel, p: int, plan: PopPlan) -> tuple[str, list[str]]:
             continue
         kind = kind_of(port.dtype, plan.ports[port.name])
         arrays[f"a{p}_{j}"] = None
-        body += [f"p{j} = a{p}_{j}[i]", f"a{p}_{j}[i] = {kind}(0)"]
+        body.append(f"p{j} = a{p}_{j}[i]")
+        if port.name not in plan.ahead:
+            body.append(f"a{p}_{j}[i] = {kind}(0)")
         for n, tap in enumerate(plan.taps):
             if (tap.what, tap.index) == ("port", j):
                 arrays[f"v{p}_{n}"] = None
@@ -163,7 +165,7 @@ def _block(
         edges = [
             (j, e)
             for j, e in enumerate(program.edges)
-            if e.target == plan.pop.name and e.port in plan.ports
+            if e.target == plan.pop.name and e.port in plan.ports and e.port not in plan.ahead
         ]
         if edges:
             loop += [f"if parts > 1 and zero[{p}] != 0:", "    barrier(bar, parts)"]
@@ -237,11 +239,15 @@ def _setup(
             setup += [f"q{p}_{j} = q{p}{kind}[{m}]" for m, (j, _) in enumerate(rows)]
             k.params += [(q.name, name, kind) for _, name in rows]
     for j, i in enumerate(plan.leaves("external")):
-        k.externals.append((q.name, str(q.nodes[i].attrs["name"])))
-        k.arrays.append(("external", *k.externals[-1]))
+        k.externals.append((q.name, str(q.nodes[i].attrs["name"]), ""))
+        k.arrays.append(("external", *k.externals[-1][:2]))
         arguments.append(f"X{p}_{j}")
         setup.append(f"x{p}_{j} = np.zeros(z{p}, X{p}_{j}.dtype)")
     for j, port in enumerate(q.ports):
+        if port.name in plan.ahead:
+            k.externals.append((q.name, port.name, "port"))
+            k.arrays.append(("product", q.name, port.name))
+            arguments.append(f"Y{p}_{j}")
         if port.name in plan.ports:
             kind = kind_of(port.dtype, plan.ports[port.name])
             setup.append(f"a{p}_{j} = np.zeros(z{p}, {_NUMPY[kind]})")
@@ -358,11 +364,19 @@ def _advance(
             )
             loop += [f"if k == 0 or t & {mask} == 0:", f"    {call}"]
             passed[f"{small}{p}_{j}"] = f"{big}[t & {mask}]"
-    first = len(k.externals) - sum(len(x.leaves("external")) for x in k.pops[p:])
-    for j, _ in enumerate(plan.leaves("external")):
-        m = first + j
+    given = [
+        (f"X{p}_{j}", f"x{p}_{j}", str(q.nodes[i].attrs["name"]), "")
+        for j, i in enumerate(plan.leaves("external"))
+    ]
+    given += [
+        (f"Y{p}_{j}", f"a{p}_{j}", port.name, "port")
+        for j, port in enumerate(q.ports)
+        if port.name in plan.ahead
+    ]
+    for source, here, name, what in given:
+        m = k.externals.index((q.name, name, what))
         loop.append(
-            f"spread(X{p}_{j}, x{p}_{j}, (xst[{m}, 2] + k) * xst[{m}, 0] + "
+            f"spread({source}, {here}, (xst[{m}, 2] + k) * xst[{m}, 0] + "
             f"b0 * xst[{m}, 1] + e{p}, xst[{m}, 1], 1, B, w{p})"
         )
     loop.append(f"step{p}(z{p}, ci, cf, cd, {', '.join(passed.values())})")

@@ -11,7 +11,8 @@ from numba.core import cgutils
 from numba.core.compiler import Compiler
 from numba.extending import intrinsic
 
-__all__ = ["ARRIVED", "BARRIER", "BROKEN", "barrier", "inlined", "jit", "trailing_zeros"]
+__all__ = ["ARRIVED", "BARRIER", "BROKEN", "barrier", "element", "inlined", "jit"]
+__all__ += ["trailing_zeros", "wide"]
 
 
 class NoAlias(Compiler):
@@ -52,15 +53,28 @@ def trailing_zeros(typing: Any, x: Any) -> Any:
     return types.int64(types.uint64), build
 
 
-def _element(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-    array = context.make_array(signature.args[0])(context, builder, args[0])
-    return builder.gep(array.data, [args[1]])
+@intrinsic
+def wide(typing: Any) -> Any:
+    """In this function let vectors have 512 bits, where the CPU has them."""
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        # the attributes' own add() knows no names of targets
+        set.add(builder.function.attributes, '"prefer-vector-width"="512"')
+        set.add(builder.function.attributes, '"min-legal-vector-width"="512"')
+        return context.get_dummy_value()
+
+    return types.none(), build
+
+
+def element(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any:
+    """Address of ``array[index]``, for intrinsics."""
+    return builder.gep(context.make_array(kind)(context, builder, array).data, [index])
 
 
 @intrinsic
 def _atomic_add(typing: Any, array: Any, index: Any, value: Any) -> Any:
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        at = _element(context, builder, signature, args)
+        at = element(context, builder, signature.args[0], args[0], args[1])
         return builder.atomic_rmw("add", at, args[2], "seq_cst")
 
     return types.int64(array, types.int64, types.int64), build
@@ -69,7 +83,8 @@ def _atomic_add(typing: Any, array: Any, index: Any, value: Any) -> Any:
 @intrinsic
 def _atomic_load(typing: Any, array: Any, index: Any) -> Any:
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.load_atomic(_element(context, builder, signature, args), "seq_cst", 8)
+        at = element(context, builder, signature.args[0], args[0], args[1])
+        return builder.load_atomic(at, "seq_cst", 8)
 
     return types.int64(array, types.int64), build
 

@@ -6,7 +6,7 @@ An integer is held in 32 bits where ``verify`` shows that every value fits, what
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,7 +25,15 @@ from neurohw.program.intervals import exact_interval, weight_sums
 from neurohw.program.types import Bool, DType
 
 __all__ = ["DTYPES", "Kernel", "PopPlan", "Tap", "WatchRow", "components", "delivery"]
-__all__ += ["edge_arrays", "fits32", "kind_of", "plan_population", "storage_kind"]
+__all__ += [
+    "edge_arrays",
+    "fits32",
+    "held",
+    "port_span",
+    "kind_of",
+    "plan_population",
+    "storage_kind",
+]
 
 DTYPES: Mapping[str, np.dtype] = {
     "b": np.dtype(np.uint8),
@@ -108,6 +116,7 @@ class PopPlan:
     reduced: frozenset[int]  # probes of which moments are kept
     event_probe: int | None
     values: Mapping[str, int]  # name of a value that edges carry -> tap
+    ahead: frozenset[str]  # ports that are summed before the run
     ring: bool
     spike: bool
     rare: Mapping[str, Rare] = field(default_factory=dict)
@@ -128,10 +137,12 @@ class PopPlan:
         return list(seen.values())
 
 
-def components(program: Program) -> list[list[str]]:
-    """Populations connected by edges, each group in evaluation order."""
+def components(program: Program, ahead: Collection[int] = ()) -> list[list[str]]:
+    """Populations connected by edges other than ``ahead``, each group in evaluation order."""
     group = {q.name: i for i, q in enumerate(program.populations)}
-    for e in program.edges:
+    for j, e in enumerate(program.edges):
+        if j in ahead:
+            continue
         a, b = group[e.source], group[e.target]
         group = {k: a if v == b else v for k, v in group.items()}
     found: dict[int, list[str]] = {}
@@ -151,8 +162,15 @@ def port_span(program: Program, pop: str, port: str) -> Interval:
     return sum(s[0] for s in sums), sum(s[1] for s in sums)
 
 
-def plan_population(program: Program, q: Population, spans: tuple[Interval | None, ...]) -> PopPlan:
-    """Decide what is computed in a step of ``q``."""
+def plan_population(
+    program: Program,
+    q: Population,
+    spans: tuple[Interval | None, ...],
+    ahead: Collection[int] = (),
+) -> PopPlan:
+    """Decide what is computed in a step of ``q``; edges ``ahead`` are summed before the run."""
+    edges = [e for j, e in enumerate(program.edges) if j not in ahead]
+    summed = {e.port for j, e in enumerate(program.edges) if j in ahead and e.target == q.name}
     exact: list[Interval | None] = []
     for i, node in enumerate(q.nodes):
         leaf = node.op in ("const", "param", "state", "input", "external")
@@ -209,11 +227,11 @@ def plan_population(program: Program, q: Population, spans: tuple[Interval | Non
             )
 
     values = {}
-    for e in program.edges:
+    for e in edges:
         if e.source == q.name and e.value:
             i = q.value(e.value)
             values[e.value] = tap("node", i, False, storage_kind(q.nodes[i].dtype))
-    ring = any(e.source == q.name and not e.value for e in program.edges)
+    ring = any(e.source == q.name and not e.value for e in edges)
     spike = q.spike is not None and (ring or event_probe is not None)
     roots = {*q.writes.values(), *(t.index for t in taps if t.what == "node")}
     if spike:
@@ -242,6 +260,7 @@ def plan_population(program: Program, q: Population, spans: tuple[Interval | Non
         frozenset(j for j, _ in traces if program.probes[j].reduce),
         event_probe,
         values,
+        frozenset(summed & {*ports}),
         ring,
         spike,
         rare,
@@ -349,7 +368,7 @@ class Kernel:
     singles: list[tuple[str, int]] = field(default_factory=list)
     doubles: list[tuple[str, int]] = field(default_factory=list)
     params: list[tuple[str, str, str]] = field(default_factory=list)  # population, name, kind
-    externals: list[tuple[str, str]] = field(default_factory=list)
+    externals: list[tuple[str, str, str]] = field(default_factory=list)  # name, "" or "port"
     sites: list[str] = field(default_factory=list)
     edges: list[int] = field(default_factory=list)
     values: list[tuple[str, str, str]] = field(default_factory=list)

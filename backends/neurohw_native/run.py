@@ -23,6 +23,7 @@ from neurohw_native.codegen import generate
 from neurohw_native.collect import collect
 from neurohw_native.load import load
 from neurohw_native.plan import Kernel, components, plan_population
+from neurohw_native.products import advance_history, find, multiply, outside, prepare
 from neurohw_native.schedule import compute
 from neurohw_native.tables import Tables
 
@@ -30,6 +31,7 @@ __all__ = ["NativeRun"]
 
 Array = np.ndarray
 MOMENT_BYTES = 1 << 26  # of all tasks
+SUM_BYTES = 1 << 28  # of ports that are summed ahead
 STEPS = 1 << 34  # philox has this many steps
 
 
@@ -40,9 +42,15 @@ class NativeRun:
         spans = verify(program)
         self.program = program = program.without_conv()
         self.kernels: list[tuple[Kernel, Tables, Any]] = []
-        plans = {q.name: plan_population(program, q, spans[q.name]) for q in program.populations}
-        for names in components(program):
-            coupled = len(names) > 1 or any(e.target == names[0] for e in program.edges)
+        self.products = [(x, prepare(program, x)) for x in find(program)]
+        ahead = {j for x, _ in self.products for j in x.edges}
+        left = [e for j, e in enumerate(program.edges) if j not in ahead]
+        self._kept = outside(program, ahead, {e.key for e in left})
+        plans = {
+            q.name: plan_population(program, q, spans[q.name], ahead) for q in program.populations
+        }
+        for names in components(program, ahead):
+            coupled = len(names) > 1 or any(e.target == names[0] for e in left)
             kernel = generate(program, [plans[n] for n in names], coupled)
             self.kernels.append((kernel, Tables(program, kernel), load(kernel.source)))
         self._draws = any(k.sites for k, _, _ in self.kernels)
@@ -70,7 +78,7 @@ class NativeRun:
             {k: np.array(v, order="C") for k, v in state.values.items()},
             {k: np.array(v, order="C") for k, v in state.history.items()},
         )
-        size = self._moment_steps(len(state.trials)) or max(1, steps)
+        size = min(self._span_steps(len(state.trials)), max(1, steps))
         done: list[Probes] = []
         for a in range(0, max(1, steps), size):
             done.append(self._span(now, externals, t0, t0 + a, min(size, steps - a)))
@@ -82,21 +90,29 @@ class NativeRun:
             ]
         return now, done[0]
 
-    def _moment_steps(self, trials: int) -> int:
-        """Steps per span if there are moments, which each task keeps by itself, else 0."""
+    def _span_steps(self, trials: int) -> int:
+        """Steps for which moments, which each task keeps by itself, and sums ahead are held."""
         p = self.program
         tasks = min(trials, 4 * numba.get_num_threads())
-        used = sum(
+        moments = sum(
             16 * tasks * p.population(x.population).size / x.every for x in p.probes if x.reduce
         )
-        return max(8, int(MOMENT_BYTES / used) // 8 * 8) if used else 0
+        sums = sum(8 * trials * p.population(x.population).size for x, _ in self.products)
+        size = min(MOMENT_BYTES / max(moments, 1e-9), SUM_BYTES / max(sums, 1e-9), STEPS)
+        return max(8, int(size) // 8 * 8)
 
     def _span(
         self, now: RunState, externals: Mapping[str, Array], origin: int, t0: int, steps: int
     ) -> Probes:
         """Advance ``now`` in place; ``externals`` begin at step ``origin``."""
         out = Probes(t0, steps, now.trials)
+        first = t0 - origin
+        sums = {
+            (x.population, x.port): multiply(self.program, x, data, now, externals, first, steps)
+            for x, data in self.products
+        }
         for (_, tables, kernel), cost in zip(self.kernels, self._cost, strict=True):
-            call = tables.bind(now, externals, origin, t0, steps)
+            call = tables.bind(now, externals, sums, origin, t0, steps)
             collect(call, compute(call, kernel, steps, cost), steps, out)
+        advance_history(self._kept, now, externals, first + steps, steps)
         return out

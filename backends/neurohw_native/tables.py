@@ -110,9 +110,18 @@ class Tables:
         return {k: np.concatenate(v) for k, v in parts.items()}, _rows(rows, 3)
 
     def bind(
-        self, now: RunState, externals: Mapping[str, Array], origin: int, t0: int, steps: int
+        self,
+        now: RunState,
+        externals: Mapping[str, Array],
+        sums: Mapping[tuple[str, str], Array],
+        origin: int,
+        t0: int,
+        steps: int,
     ) -> Call:
-        """Bind the arrays of a call; ``now`` is written to, ``externals`` begin at ``origin``."""
+        """Bind the arrays of a call; ``now`` is written to.
+
+        ``externals`` begin at step ``origin``, ``sums``, of ports summed ahead, at ``t0``.
+        """
         params, strides = self._params(now.trials)
         traces = Traces(self, len(now.trials), t0, steps)
         arrays: list[Array | None] = []
@@ -125,15 +134,18 @@ class Tables:
                 arrays.append(params[str(a)])
             elif kind == "external":
                 arrays.append(_flat(externals[f"{a}.{b}"]))
+            elif kind == "product":
+                arrays.append(_flat(sums[str(a), str(b)]))
             elif kind == "traces":
                 arrays.append(traces.flat[str(a)])
             else:  # of an edge, a ring, or moments: these depend on the parts, or on the task
                 arrays.append(None)
         outside = []
-        for pop, name in self.kernel.externals:
-            data = externals[f"{pop}.{name}"]
+        for pop, name, what in self.kernel.externals:
+            data = sums[pop, name] if what else externals[f"{pop}.{name}"]
             row = data.shape[1] * data.shape[2]
-            outside.append((row, data.shape[2] if data.shape[1] > 1 else 0, t0 - origin))
+            skip = 0 if what else t0 - origin
+            outside.append((row, data.shape[2] if data.shape[1] > 1 else 0, skip))
         return Call(self, now.trials, t0, arrays, _rows(outside, 3), strides, traces)
 
     def cut(self, parts: int) -> Array:
