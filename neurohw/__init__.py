@@ -59,6 +59,7 @@ if TYPE_CHECKING:
         SpikeArray,
         SpikeTimes,
         Step,
+        conv2d,
         dumps,
         fixed_in_degree,
         fixed_total_number,
@@ -78,8 +79,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "network": """CSR IF LIF AdditiveNoise AdEx Conductance Delta Event Exponential HodgkinHuxley
         Izhikevich Mismatch MultiplicativeNoise Network Neuron Piecewise
-        Poisson Ramp Regular Relay RunSpec Sine SpikeArray SpikeTimes Step dumps fixed_in_degree
-        fixed_total_number load loads pairwise_bernoulli parameter to_si""",
+        Poisson Ramp Regular Relay RunSpec Sine SpikeArray SpikeTimes Step conv2d dumps
+        fixed_in_degree fixed_total_number load loads pairwise_bernoulli parameter to_si""",
     "targets": "Target load_target target_names",
     "lowering": "Lowered LoweringReport lower",
     "program": "Program load_program save_program",
@@ -140,6 +141,7 @@ __all__ = [
     "__version__",
     "available_backends",
     "compare",
+    "conv2d",
     "dumps",
     "fixed_in_degree",
     "fixed_total_number",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from neurohw.errors import LoweringError
-from neurohw.program import Builder, DType, Edge, Float, Value
+from neurohw.program import Builder, Conv, DType, Edge, Float, Value, freeze
 from neurohw.program.philox import NORMAL_FRACTION_BITS
 
 from .common import Counter, not_blocked, refractory_period
@@ -145,9 +145,11 @@ def connect_float(part: Part, ports: list[str], real: DType, gain: Array) -> lis
     edges = []
     for i, w in enumerate(part.wires):
         factor = w.of_target(gain) if w.unit == "A" else np.float64(1.0)
-        weights = w.build(real, single(w.data) * factor)
+        numbers = freeze(single(w.data) * factor, real)
+        weights = w.build(real, numbers)
         edges.append(Edge(w.source, part.name, ports[i], weights, part.delays[i]))
-        errors = WeightErrors(w.data, weights.data, w.unit, factor)
+        held = numbers if isinstance(weights, Conv) else weights.data  # no second copy of many
+        errors = WeightErrors(w.data, held, w.unit, factor)
         part.log.weights[w.where] = errors
         if w.data.size:
             part.log.rows.append(errors.worst(f"{w.where}.weight"))

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from neurohw.network import CSR, Conductance, Exponential
+from neurohw.network import CSR, Conductance, Conv2D, Exponential
+from neurohw.network.choices import index_type
 from neurohw.network.parts import Connection
-from neurohw.program import Dense, DType, OneToOne, Sparse, Weights, freeze
+from neurohw.program import Conv, Dense, DType, OneToOne, Sparse, Weights, freeze
 from neurohw.program.rows import repeated
 
 from .timing import to_steps
@@ -22,6 +23,7 @@ from .transpose import by_source
 __all__ = ["Wire", "single", "wires_of"]
 
 Array = np.ndarray
+Builder = Callable[[DType, Array], Weights]
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,9 @@ class Wire:
         In steps, and in seconds as asked.
     data : float64 array
         Weights in A (with tau), S (with reversal), V or 1: ``[targets, sources]``, the entries of a
-        sparse matrix, or one per element. One weight for all is not written out (see ``single``).
+        Weights in A (with tau), S (with reversal), V or 1: ``[targets, sources]``, the entries of a
+        sparse matrix or of a convolution by source and target, or one per element. One weight for
+        all is not written out (see ``single``).
     index : int array
         Target element of each entry of ``data``; broadcasts against it.
     build : callable
@@ -61,7 +65,7 @@ class Wire:
     asked: float
     data: Array
     index: Array
-    build: Callable[[DType, Array], Weights]
+    build: Builder
     origin: str
 
     def of_target(self, values: Array) -> Array:
@@ -80,14 +84,14 @@ def single(data: Array) -> Array:
     return data[(0,) * data.ndim] if repeated(data) else data
 
 
-def _filled(kind: Any, shape: tuple[int, ...]) -> Callable[[DType, Array], Weights]:
+def _filled(kind: Any, shape: tuple[int, ...]) -> Builder:
     def build(dtype: DType, data: Array) -> Weights:
         return kind(dtype, freeze(np.broadcast_to(data, shape), dtype))
 
     return build
 
 
-def _sparse(indptr: Array, indices: Array, targets: int) -> Callable[[DType, Array], Weights]:
+def _sparse(indptr: Array, indices: Array, targets: int) -> Builder:
     indptr.flags.writeable = indices.flags.writeable = False
 
     def build(dtype: DType, data: Array) -> Weights:
@@ -107,6 +111,22 @@ def _entries(c: Connection, delay: Any) -> tuple[CSR, Any]:
     return CSR(c.shape, indptr, sources, weights), delay if np.ndim(delay) == 0 else delays
 
 
+def _conv(w: Conv2D, targets: Array, sources: Array, places: Array) -> Builder:
+    """A builder from one number per synapse; they are a kernel still unless targets differ."""
+    indptr = np.searchsorted(sources, np.arange(w.shape[1] + 1))
+    sparse = _sparse(indptr, targets.astype(index_type(w.shape[0])), w.shape[0])
+
+    def build(dtype: DType, data: Array) -> Weights:
+        kernel = np.zeros(w.data.size, data.dtype)
+        kernel[places] = data
+        if not np.array_equal(kernel[places], data):
+            return sparse(dtype, data)
+        shaped = freeze(kernel.reshape(w.data.shape), dtype)
+        return Conv(dtype, shaped, w.input_shape, w.stride, w.padding, w.dilation, w.groups)
+
+    return build
+
+
 def wires_of(c: Connection, dt: float) -> list[Wire]:
     """The wires of one connection; delays are rounded to whole steps."""
     tau = c.synapse.tau if isinstance(c.synapse, Exponential | Conductance) else None
@@ -116,9 +136,7 @@ def wires_of(c: Connection, dt: float) -> list[Wire]:
     delay = c.delay_steps if in_steps else c.delay
     assert delay is not None
 
-    def wire(
-        where: str, one: Any, data: Array, index: Array, build: Callable[[DType, Array], Weights]
-    ) -> Wire:
+    def wire(where: str, one: Any, data: Array, index: Array, build: Builder) -> Wire:
         steps = int(one) if in_steps else to_steps(float(one), dt)
         asked = float(one) * dt if in_steps else float(one)
         return Wire(
@@ -136,6 +154,10 @@ def wires_of(c: Connection, dt: float) -> list[Wire]:
             c.at("delay"),
         )
 
+    if isinstance(c.weight, Conv2D):
+        targets, sources, places = c.weight.entries()
+        data = c.weight.data.ravel()[places]
+        return [wire(c.name, delay, data, targets, _conv(c.weight, targets, sources, places))]
     if np.ndim(delay) == 0 and c.connectivity != "sparse":
         weight, index = np.asarray(c.weight, np.float64), np.arange(c.shape[0])
         if c.connectivity == "one_to_one":

@@ -5,6 +5,7 @@ Build it in Python with :class:`Network`, or read it from TOML with :func:`load`
 
 from neurohw.network.common import Origin
 from neurohw.network.connectivity import fixed_in_degree, fixed_total_number, pairwise_bernoulli
+from neurohw.network.convolution import Conv2D, conv2d
 from neurohw.network.drivers import Poisson, Regular, SpikeArray, SpikeTimes
 from neurohw.network.model import Neuron, parameter
 from neurohw.network.network import Network
@@ -24,6 +25,7 @@ __all__ = [
     "AdEx",
     "AdditiveNoise",
     "Conductance",
+    "Conv2D",
     "Connection",
     "Delta",
     "Driver",
@@ -49,6 +51,7 @@ __all__ = [
     "SpikeTimes",
     "Step",
     "Waveform",
+    "conv2d",
     "dumps",
     "fixed_in_degree",
     "fixed_total_number",

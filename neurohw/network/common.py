@@ -10,10 +10,10 @@ from typing import Any, NoReturn, Self
 
 import numpy as np
 
-from neurohw.errors import NetworkError, NeurohwError
+from neurohw.errors import NetworkError, NeurohwError, UnitError
 from neurohw.network.units import Quantity, Shown, Value, brief, format_si, to_si
 
-__all__ = ["Ask", "Origin", "Part", "frozen", "here", "nearest", "same"]
+__all__ = ["Ask", "Origin", "Part", "any_weight", "frozen", "here", "nearest", "same"]
 
 
 @dataclass(frozen=True)
@@ -210,3 +210,16 @@ def frozen(array: Any, dtype: Any = np.float64) -> Any:
     copy = np.array(array, dtype=dtype)
     copy.flags.writeable = False
     return copy
+
+
+def any_weight(ask: Ask, key: str, weight: Quantity) -> tuple[Value, str]:
+    """A weight of any synapse in SI, and its unit: V, A, S, or "" for bare numbers."""
+    where, place = f"{ask.owner}.{key}", ask.origin.at(key)
+    for unit in ("", "V", "A", "S"):
+        try:
+            return to_si(weight, unit, where=where, origin=place), unit
+        except UnitError:
+            pass
+    ask.error(key, "not a weight", got=Shown(brief(weight)), kind=UnitError,
+              allowed="a finite quantity in V, A or S, such as '0.1 mV', or a bare SI number",
+              )  # fmt: skip

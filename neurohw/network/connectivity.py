@@ -22,12 +22,11 @@ from typing import Any
 
 import numpy as np
 
-from neurohw.errors import UnitError
 from neurohw.network.choices import Choices, Ints, index_type
-from neurohw.network.common import Ask, here
+from neurohw.network.common import Ask, any_weight, here
 from neurohw.network.noise import MIN_FACTOR
 from neurohw.network.synapses import CSR
-from neurohw.network.units import FloatArray, Quantity, Shown, Value, brief, to_si
+from neurohw.network.units import FloatArray, Quantity, Shown
 
 __all__ = ["fixed_in_degree", "fixed_total_number", "pairwise_bernoulli"]
 
@@ -265,7 +264,7 @@ class _Draw:
     ) -> tuple[FloatArray, str]:
         """The weight of each synapse, in order, and their unit."""
         ask = self.ask
-        number, unit = _weight(ask, weight)
+        number, unit = any_weight(ask, "weight", weight)
         ask.choice("distribution", distribution, ("normal", "lognormal"))
         cv = ask.one("cv", cv, "", least=0)
         if distribution == "normal" and cv >= 0.5:
@@ -323,15 +322,3 @@ def _ends(counts: Ints) -> Ints:
     out = np.zeros(counts.size + 1, np.int64)
     np.cumsum(counts, out=out[1:])
     return out
-
-
-def _weight(ask: Ask, weight: Any) -> tuple[Value, str]:
-    """A weight in SI, and its unit: that of any synapse, or "" for bare numbers."""
-    for unit in ("", "V", "A", "S"):
-        try:
-            return to_si(weight, unit, where=f"{ask.owner}.weight", origin=ask.origin.place), unit
-        except UnitError:
-            pass
-    ask.error("weight", "not a weight", got=Shown(brief(weight)), kind=UnitError,
-              allowed="a finite quantity in V, A or S, such as '0.1 mV', or a bare SI number",
-              )  # fmt: skip

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from neurohw.network.common import Origin, same
+from neurohw.network.convolution import Conv2D
 from neurohw.network.drivers import DriverModel
 from neurohw.network.model import Neuron
 from neurohw.network.neurons import Relay
@@ -71,9 +72,10 @@ class Connection:
         Its name and those of its ends.
     synapse : Delta, Exponential, Conductance or Event
         What a spike does; holds the weights in SI.
-    connectivity : {"all_to_all", "one_to_one", "dense", "sparse"}
-        Layout of the weights: a float; a float or an array (n,); an array (n_target, n_source); or
-        a :class:`~neurohw.network.synapses.CSR`.
+    connectivity : {"all_to_all", "one_to_one", "dense", "sparse", "conv2d"}
+        Layout of the weights: a float; a float or an array (n,); an array (n_target, n_source);
+        a :class:`~neurohw.network.synapses.CSR`; or a
+        :class:`~neurohw.network.convolution.Conv2D`.
     delay : float or numpy.ndarray, optional
         In s, at least 0; None if the delay is given in steps. An array is (n_target, n_source) for
         ``all_to_all`` and ``dense``, (n,) for ``one_to_one``, (nnz,) for ``sparse``.
@@ -128,7 +130,7 @@ class Connection:
             return False
         if (self.delay_steps is None) != (other.delay_steps is None):
             return False
-        if self.connectivity == other.connectivity and not isinstance(self.weight, CSR):
+        if self.connectivity == other.connectivity and not isinstance(self.weight, CSR | Conv2D):
             return (
                 same(self.weight, other.weight)
                 and same(self.delay, other.delay)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from neurohw.errors import UnitError
 from neurohw.network.choices import index_type
 from neurohw.network.common import Ask, Origin, Part, frozen, same
+from neurohw.network.convolution import Conv2D, in_unit
 from neurohw.network.units import FloatArray, Quantity, Scaled, Shown, Value, format_si, to_si
 
 __all__ = ["CSR", "Conductance", "Delta", "Event", "Exponential", "SynapseModel", "Weight"]
@@ -92,8 +93,8 @@ class CSR:
     __hash__ = None  # type: ignore[assignment]
 
 
-Weight = Value | CSR
-"""One value for all; one per neuron; a matrix [target, source]; or a sparse one."""
+Weight = Value | CSR | Conv2D
+"""One for all; one per neuron; a matrix [target, source]; a sparse one; or a convolution."""
 
 
 def read_csr(ask: Ask, key: str, value: Any, unit: str) -> CSR:
@@ -178,6 +179,8 @@ def is_sparse(value: Any) -> bool:
 
 
 def _weight(ask: Ask, value: Any, unit: str) -> Weight:
+    if isinstance(value, Conv2D):
+        return in_unit(ask, "weight", value, unit)
     if is_sparse(value):
         return read_csr(ask, "weight", value, unit)
     where, place = f"{ask.owner}.weight", ask.origin.at("weight")
@@ -196,7 +199,8 @@ class Delta(Part):
     ----------
     weight : Quantity or sparse matrix
         Jump in V, any sign: one value (for every pair), a matrix [target, source], a scipy sparse
-        matrix [target, source] (bare SI numbers), or one value per neuron (one to one).
+        matrix [target, source] (bare SI numbers), one value per neuron (one to one), or a
+        convolution (:func:`~neurohw.network.convolution.conv2d`).
     origin : Origin, optional
         Where the object was made; found by itself.
 
@@ -300,7 +304,8 @@ class Conductance(Part):
             E_rev=ask.one("E_rev", E_rev, "V"),
             receptor=receptor,
         )
-        data = self.weight.data if isinstance(self.weight, CSR) else np.asarray(self.weight)
+        given = self.weight
+        data = given.data if isinstance(given, CSR | Conv2D) else np.asarray(given)
         if data.size and data.min() < 0:
             ask.error(
                 "weight",
@@ -341,7 +346,7 @@ class Event(Part):
     def __init__(self, *, weight: Quantity = 1.0, origin: Origin | None = None) -> None:
         ask = self._ask(origin)
         self._set(weight=_weight(ask, weight, ""))
-        data = self.weight.data if isinstance(self.weight, CSR) else self.weight
+        data = self.weight.data if isinstance(self.weight, CSR | Conv2D) else self.weight
         if not np.isin(data, (0.0, 1.0)).all():
             ask.error("weight", "an event has no strength", got=Shown(str(np.max(data))),
                       allowed="0 or 1")  # fmt: skip

@@ -16,8 +16,9 @@
 
 Fields are the keyword arguments of the classes. A quantity is a string with its unit, or a bare SI
 number. A weight or delay may also be a list of rows [target][source], ``{file = "w.npy", unit =
-"pA"}`` relative to the TOML file, or ``{rows, columns, values, shape}``; the default events of a
-spike array are ``{steps, indices}``; the rate of a poisson driver may be a table as in currents.
+"pA"}`` relative to the TOML file, or ``{rows, columns, values, shape}``; a weight also ``{kernel,
+input_shape, stride, padding, dilation, groups}``; the default events of a spike array are ``{steps,
+indices}``; the rate of a poisson driver may be a table as in currents.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from __future__ import annotations
 import inspect
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -33,6 +34,7 @@ import numpy as np
 
 from neurohw.errors import FormatError
 from neurohw.network.common import Ask, Origin, nearest
+from neurohw.network.convolution import Conv2D, conv2d
 from neurohw.network.drivers import Poisson, Regular, SpikeArray, SpikeTimes
 from neurohw.network.lines import KeyPath, key_lines
 from neurohw.network.network import Network
@@ -194,7 +196,9 @@ class _Reader:
             if key not in table:
                 Ask(place.owner, place).error(key, "missing key")
 
-    def _make(self, kind: type, table: _Table, place: Origin, extra: Iterable[str] = ()) -> Any:
+    def _make(
+        self, kind: Callable[..., Any], table: _Table, place: Origin, extra: Iterable[str] = ()
+    ) -> Any:
         """Build one object; keys of the table are arguments of its class, or `extra`."""
         signature = inspect.signature(kind).parameters
         fields = {key: p.default is p.empty for key, p in signature.items() if key != "origin"}
@@ -256,11 +260,20 @@ class _Reader:
         for key in ("weight", "delay", "delay_steps"):
             if isinstance(table.get(key), dict) and "file" in table[key]:
                 table[key] = self._file((*path, key), f"{place.owner}.{key}", table[key])
+        if isinstance(weight := table.get("weight"), dict) and "kernel" in weight:
+            table["weight"] = self._conv((*path, "weight"), f"{place.owner}.weight", weight)
         ends = ("source", "target")
         self._need(place, table, ends)
         synapse = self._make(kind, table, place, (*ends, "kind", *_WIRING))
         wiring = {key: table[key] for key in _WIRING if key in table}
         network.connect(table["source"], table["target"], synapse, **wiring, origin=place)
+
+    def _conv(self, path: KeyPath, owner: str, table: _Table) -> Conv2D:
+        place = self._origin(path, owner, table)
+        if isinstance(table["kernel"], dict):
+            kernel = self._file((*path, "kernel"), f"{owner}.kernel", table["kernel"])
+            table = {**table, "kernel": kernel}
+        return self._make(conv2d, table, place)
 
     def _file(self, path: KeyPath, owner: str, table: _Table) -> Any:
         place = self._origin(path, owner, table)

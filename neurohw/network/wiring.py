@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurohw.network.common import Ask, same
+from neurohw.network.convolution import Conv2D
 from neurohw.network.synapses import CSR, Weight, is_sparse, read_csr
 from neurohw.network.units import FloatArray, Shown, Value, format_si, to_si
 
 __all__ = ["Connectivity", "edges", "read_connectivity", "read_delay"]
 
-Connectivity = Literal["all_to_all", "one_to_one", "dense", "sparse"]
-_WORDS = ("all_to_all", "one_to_one", "dense", "sparse")
+Connectivity = Literal["all_to_all", "one_to_one", "dense", "sparse", "conv2d"]
+_WORDS = ("all_to_all", "one_to_one", "dense", "sparse", "conv2d")
 Steps = int | NDArray[np.int64]
 
 
@@ -41,9 +42,11 @@ def read_connectivity(
     """
     if word is not None:
         ask.choice("connectivity", word, _WORDS)
-    shape = weight.shape if isinstance(weight, CSR) else np.shape(weight)
+    shape = weight.shape if isinstance(weight, CSR | Conv2D) else np.shape(weight)
     if len(shape) == 2:
         form: Connectivity = "sparse" if isinstance(weight, CSR) else "dense"
+        if isinstance(weight, Conv2D):
+            form = "conv2d"
         fits = shape == (targets, sources)
     elif len(shape) == 1 or word == "one_to_one":
         form = "one_to_one"
@@ -138,6 +141,8 @@ def _shaped(
     value: Any, unit: str,
 ) -> FloatArray:  # fmt: skip
     """An array of per-synapse values in the layout of the weights."""
+    if isinstance(weight, Conv2D):
+        ask.error(key, "a convolution has one delay", allowed="one value")
     if is_sparse(value):
         matrix = read_csr(ask, key, value, unit)
         if not isinstance(weight, CSR) or not matrix.same_pattern(weight):
@@ -180,6 +185,11 @@ def edges(
     """
     if isinstance(weight, CSR):
         rows, columns, values = weight.rows, weight.indices, weight.data
+        delays = np.broadcast_to(delay, values.shape)
+    elif isinstance(weight, Conv2D):
+        rows, columns, places = weight.entries()
+        order = np.lexsort((columns, rows))
+        rows, columns, values = rows[order], columns[order], weight.data.ravel()[places[order]]
         delays = np.broadcast_to(delay, values.shape)
     elif form == "one_to_one":
         rows = columns = np.arange(shape[0])

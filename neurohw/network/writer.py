@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from neurohw.network.common import Part
+from neurohw.network.convolution import Conv2D
 from neurohw.network.drivers import Poisson, SpikeArray
 from neurohw.network.model import Neuron
 from neurohw.network.network import Network
@@ -191,6 +192,9 @@ def _value(value: Any) -> str:
             "values": value.data,
         }  # fmt: skip
         return _value(table)
+    if isinstance(value, Conv2D):
+        keys = ("input_shape", "stride", "padding", "dilation", "groups")
+        return _value({"kernel": value.data} | {k: getattr(value, k) for k in keys})
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key} = {_value(item)}" for key, item in value.items()) + "}"
     if isinstance(value, np.ndarray):
