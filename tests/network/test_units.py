@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neurohw.errors import UnitError
+from neurohw.network.exact import KNOWN, looked_up
 from neurohw.network.units import Scaled, format_si, ms, mV, nS, pA, pF, to_si
 
 UNITS = ("s", "V", "A", "F", "S", "ohm", "Hz", "A*s**0.5", "S*s**0.5")
@@ -162,6 +163,23 @@ def test_unknown_unit_cannot_be_imported() -> None:
         exec("from neurohw.network.units import milliduck")
     with pytest.raises(ImportError):
         exec("from neurohw.network.units import define")
+
+
+def test_the_table_of_common_units_is_pint_s() -> None:
+    assert len(KNOWN) == 77
+    for name, (factor, dims) in KNOWN.items():
+        other, theirs = looked_up(name)
+        assert factor == other and dict(dims) == dict(theirs), name
+
+
+def test_common_units_do_not_wake_pint() -> None:
+    code = (
+        "import sys; from neurohw.network import LIF; "
+        "LIF(C='500 pF', tau='30 ms', E_L='-70 mV', V_th='-50 mV', t_ref='4 ms'); "
+        "print('pint' in sys.modules); LIF(C='5 duckF', tau='30 ms', V_th='1 mV')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "False\n" and "unknown unit 'duckF'" in done.stderr
 
 
 def test_imports_are_light() -> None:
