@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         LIF,
         AdditiveNoise,
         AdEx,
+        AnalogInput,
         Conductance,
         Delta,
         Event,
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
         Neuron,
         Piecewise,
         Poisson,
+        PooledPoisson,
         Ramp,
         Regular,
         Relay,
@@ -77,9 +79,9 @@ if TYPE_CHECKING:
     __version__: str
 
 _HOMES = {
-    "network": """CSR IF LIF AdditiveNoise AdEx Conductance Delta Event Exponential HodgkinHuxley
-        Izhikevich Mismatch MultiplicativeNoise Network Neuron Piecewise
-        Poisson Ramp Regular Relay RunSpec Sine SpikeArray SpikeTimes Step conv2d dumps
+    "network": """CSR IF LIF AdditiveNoise AdEx AnalogInput Conductance Delta Event Exponential
+        HodgkinHuxley Izhikevich Mismatch MultiplicativeNoise Network Neuron Piecewise Poisson
+        PooledPoisson Ramp Regular Relay RunSpec Sine SpikeArray SpikeTimes Step conv2d dumps
         fixed_in_degree fixed_total_number load loads pairwise_bernoulli parameter to_si""",
     "targets": "Target load_target target_names",
     "lowering": "Lowered LoweringReport lower",
@@ -102,6 +104,7 @@ __all__ = [
     "LIF",
     "AdEx",
     "AdditiveNoise",
+    "AnalogInput",
     "BackendError",
     "Comparison",
     "Conductance",
@@ -123,6 +126,7 @@ __all__ = [
     "OverflowTrap",
     "Piecewise",
     "Poisson",
+    "PooledPoisson",
     "Program",
     "ProgramError",
     "Ramp",

@@ -86,11 +86,13 @@ def run(
     method: str = "",
     inputs: Inputs = None,
     device_per_trial: bool = False,
+    record: Sequence[str] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Recording:
     """Lower a network, run it, and return what was recorded.
 
-    Spikes of every driver and population are recorded, and what the network's probes ask for.
+    What the network's probes ask for is recorded, and spikes: by default those of every driver
+    and population.
 
     Parameters
     ----------
@@ -107,10 +109,13 @@ def run(
     method : {"euler", "exponential"}, optional
         How the membrane equation becomes a step; default: the target's first.
     inputs : mapping, optional
-        Spikes of ``SpikeArray`` drivers: name -> bool ``[steps, size]`` or
-        ``[steps, trials, size]``.
+        Name -> ``[steps, size]`` or ``[steps, trials, size]``: of ``SpikeArray`` drivers spikes
+        (bool), of ``AnalogInput`` drivers numbers (float).
     device_per_trial : bool
         Draw mismatch anew for every trial; default: one device.
+    record : sequence of str, optional
+        Drivers and populations whose spikes are recorded, besides those with a probe for them;
+        others are not held in memory. Default: all.
     progress : callable, optional
         Called with (steps done, steps).
 
@@ -118,6 +123,8 @@ def run(
     ------
     NetworkError, LoweringError
         If the network is wrong, or the target cannot express it.
+    ProgramError
+        If there is no population of a name in `record`, or it emits no spikes.
     BackendError, Unsupported
         If the backend is missing, or cannot run the program.
     """
@@ -132,7 +139,11 @@ def run(
         device_per_trial=device_per_trial,
     )
     return run_program(
-        with_spikes(lowered.program), backend, spec.steps, inputs=inputs, progress=progress
+        with_spikes(lowered.program, record),
+        backend,
+        spec.steps,
+        inputs=inputs,
+        progress=progress,
     )
 
 
@@ -266,10 +277,23 @@ def compare_programs(
     return Crosscheck(**plain, skipped=tuple(skipped))
 
 
-def with_spikes(program: Program) -> Program:
-    """The program, with the spikes of every population recorded."""
+def with_spikes(program: Program, record: Sequence[str] | None = None) -> Program:
+    """The program, with the spikes of the populations in `record` recorded (default: of all)."""
     have = {p.population for p in program.probes if p.value == "spikes"}
-    more = [p.name for p in program.populations if p.spike is not None and p.name not in have]
+    spiking = [p.name for p in program.populations if p.spike is not None]
+    if isinstance(record, str):
+        raise ProgramError("not a list of names", where="record", got=record, fix=f"[{record!r}]")
+    for name in record or ():
+        if name not in spiking:
+            raise ProgramError(
+                "nothing of this name emits spikes",
+                where="record",
+                got=name,
+                allowed=", ".join(spiking) or "none",
+                fix=nearest(name, spiking),
+            )
+    wanted = spiking if record is None else record
+    more = [name for name in spiking if name in wanted and name not in have]
     probes = program.probes + tuple(Probe(name, "spikes") for name in more)
     return dataclasses.replace(program, probes=probes)
 
@@ -283,7 +307,8 @@ def _externals(program: Program, steps: int, inputs: Inputs) -> dict[str, np.nda
             raise ProgramError(
                 "takes no input from outside",
                 where=f"inputs[{name!r}]",
-                allowed=", ".join(externals) or "none: the network has no SpikeArray",
+                allowed=", ".join(externals)
+                or "none: the network has no SpikeArray or AnalogInput",
                 fix=nearest(name, externals),
             )
         array = np.asarray(data)

@@ -28,12 +28,16 @@ I32, WIDE = Int(32), Int(63)
 
 @dataclass(frozen=True)
 class ChipInput:
-    """One connection: integer weights, and the exponent where it shifts their sum."""
+    """One connection: integer weights, and the exponent where it shifts their sum.
+
+    ``value`` is what the source sends, where that is not spikes (see ``Edge``).
+    """
 
     source: str
     weights: Weights
     delay: int
     exponent: int = 0
+    value: str = ""
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,7 @@ class _Step:
             # a shift of the sum keeps connections apart; where the exponent belongs to each
             # weight, all of them meet in one accumulator
             port = "in" if together else f"in{i}"
-            self.edges.append(Edge(x.source, self.c.name, port, x.weights, x.delay))
+            self.edges.append(Edge(x.source, self.c.name, port, x.weights, x.delay, x.value))
             if not together:
                 raw = b.port(port, Int(48))
                 part = (

@@ -65,7 +65,8 @@ class _Fields:
             weights = w.build(
                 Int(9) if by_sum else Int(self.target.current.input_bits), f.effective
             )
-            out.append(ChipInput(w.source, weights, delays[i], f.exponent if by_sum else 0))
+            exponent, value = f.exponent if by_sum else 0, w.carries(Int(48))
+            out.append(ChipInput(w.source, weights, delays[i], exponent, value))
         return tuple(out)
 
     def keep_u(self) -> Array:

@@ -147,7 +147,7 @@ def connect_float(part: Part, ports: list[str], real: DType, gain: Array) -> lis
         factor = w.of_target(gain) if w.unit == "A" else np.float64(1.0)
         numbers = freeze(single(w.data) * factor, real)
         weights = w.build(real, numbers)
-        edges.append(Edge(w.source, part.name, ports[i], weights, part.delays[i]))
+        edges.append(Edge(w.source, part.name, ports[i], weights, part.delays[i], w.carries(real)))
         held = numbers if isinstance(weights, Conv) else weights.data  # no second copy of many
         errors = WeightErrors(w.data, held, w.unit, factor)
         part.log.weights[w.where] = errors

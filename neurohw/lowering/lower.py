@@ -86,7 +86,8 @@ def lower(
     log = Log()
     notes: list[str] = []
 
-    wires = [w for c in network.connections for w in wires_of(c, dt)]
+    models = {d.name: d.model for d in network.drivers}
+    wires = [w for c in network.connections for w in wires_of(c, dt, models.get(c.source))]
     for w in wires:
         log.rows.append(Row(f"{w.where}.delay", w.asked, w.delay * dt, "s", f"{w.delay} steps"))
     names = [d.name for d in network.drivers] + [p.name for p in network.populations]
@@ -99,12 +100,18 @@ def lower(
             f"retimed for a synapse of at least {record.delay.extra} step; latency in steps: {late}"
         )
 
+    relays = {p.name for p in network.populations if isinstance(p.model, Relay)}
+    heard = {w.source for w in wires if w.target not in relays}
     populations: list[Population] = [
-        lower_driver(d.name, d.model, dt, log) for d in network.drivers
+        lower_driver(d.name, d.model, dt, log, record, heard=d.name in heard)
+        for d in network.drivers
     ]
     edges: list[Edge] = []
     watches: list[Watch] = []
-    probe_maps: dict[str, ProbeMap] = {d.name: {} for d in network.drivers}
+    probe_maps: dict[str, ProbeMap] = {
+        d.name: {s: (s, 1.0, 0.0, "")} if (s := getattr(d.model, "sends", "")) else {}
+        for d in network.drivers
+    }
     devices = np.arange(trials if device_per_trial else 1)
     for p in network.populations:
         mine = [i for i, w in enumerate(wires) if w.target == p.name]
@@ -119,6 +126,7 @@ def lower(
                     "in",
                     w.build(Int(24), np.rint(w.data).astype(np.int64)),
                     own[k],
+                    w.carries(Int(32)),
                 )
                 for k, w in enumerate(incoming)
             ]

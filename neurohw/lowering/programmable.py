@@ -225,5 +225,6 @@ class _Step(ModelStep):
             f = weight_field(single(w.data), 1 / self.unit[port], self.target)
             report_weights(w, f, f.realised, self.log)
             weights = w.build(Int(self.target.current.input_bits), f.effective)
-            out.append(Edge(w.source, self.name, port, weights, self.part.delays[i]))
+            value = w.carries(Int(48))
+            out.append(Edge(w.source, self.name, port, weights, self.part.delays[i], value))
         return out

@@ -119,24 +119,27 @@ def choose_scale(
 
 def _fan_in(wires: list[Wire], volts: list[Array]) -> float:
     """Volts that arrive at one neuron in one step when its inputs fire together."""
-    target, size = _strengths(wires, volts)
+    target, size, trains = _strengths(wires, volts)
     if not size.size:
         return 0.0
     order = np.lexsort((-size, target))
-    target, size = target[order], size[order]
-    rank = np.arange(target.size) - np.searchsorted(target, target)
-    share = np.where(rank < ALL_OF, 1.0, SYNCHRONOUS)
+    target, size, trains = target[order], size[order], trains[order]
+    stronger = np.cumsum(trains) - trains  # trains of all stronger inputs, of every target
+    stronger -= stronger[np.searchsorted(target, target)]
+    full = np.clip(ALL_OF - stronger, 0, trains)
+    share = full + SYNCHRONOUS * (trains - full)
     return float(np.bincount(target, share * size).max())
 
 
-def _strengths(wires: list[Wire], weights: list[Array]) -> tuple[Array, Array]:
-    """Target neuron and magnitude of every weight."""
+def _strengths(wires: list[Wire], weights: list[Array]) -> tuple[Array, Array, Array]:
+    """Target neuron, magnitude and number of trains of every weight."""
     if not wires:
-        return np.zeros(0, np.int64), np.zeros(0)
-    pairs = zip(wires, weights, strict=True)
+        return np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.int64)
+    pairs = list(zip(wires, weights, strict=True))
     spread = [np.broadcast_arrays(w.index, np.abs(v), w.data)[:2] for w, v in pairs]
     target, size = (np.concatenate([x[k].ravel() for x in spread]) for k in (0, 1))
-    return target, size
+    trains = [np.broadcast_to(w.trains, x[0].size) for (w, _), x in zip(pairs, spread, strict=True)]
+    return target, size, np.concatenate(trains)
 
 
 def synapse_unit(wires: list[Wire], tau: float | None, target: Target) -> float:
@@ -147,14 +150,14 @@ def synapse_unit(wires: list[Wire], tau: float | None, target: Target) -> float:
     has the largest mantissa of its field, exactly.
     """
     weights = [np.asarray(w.data) for w in wires]
-    neuron, size = _strengths(wires, weights)
+    neuron, size, trains = _strengths(wires, weights)
     largest = float(size.max(initial=0.0))
     if not largest:
         return 1.0
     most = _fan_in(wires, weights)
     if tau:
-        mean = RATE * tau * np.bincount(neuron, size)
-        deviation = np.sqrt(RATE * tau / 2 * np.bincount(neuron, size**2))
+        mean = RATE * tau * np.bincount(neuron, trains * size)
+        deviation = np.sqrt(RATE * tau / 2 * np.bincount(neuron, trains * size**2))
         most = max(most, float(np.max(mean + DEVIATIONS * deviation)))
     strongest = next(w for w in weights if w.size and np.abs(w).max() == largest)
     limit = _limit(target, _sign(strongest)) << target.current.align

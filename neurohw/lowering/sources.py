@@ -5,10 +5,20 @@ from __future__ import annotations
 import numpy as np
 
 from neurohw.errors import LoweringError
-from neurohw.network import Poisson, Regular, SpikeArray, SpikeTimes, Waveform
+from neurohw.network import (
+    AnalogInput,
+    Poisson,
+    PooledPoisson,
+    Regular,
+    SpikeArray,
+    SpikeTimes,
+    Waveform,
+)
 from neurohw.network.drivers import DriverModel
-from neurohw.program import BOOL, F64, Builder, Int, Population, Value
+from neurohw.program import BOOL, F64, Builder, Float, Int, Population, Value
+from neurohw.targets import Target
 
+from .pooled import count_moving, count_steady
 from .report import Log, worst
 from .waveforms import Clock, waveform_value
 
@@ -18,13 +28,37 @@ _COUNT, _CHANCE = Int(32), Int(34)
 SILENT = 2**31 - 1
 
 
-def lower_driver(name: str, driver: DriverModel, dt: float, log: Log) -> Population:
-    """Population of a driver."""
+def lower_driver(
+    name: str, driver: DriverModel, dt: float, log: Log, target: Target, *, heard: bool
+) -> Population:
+    """Population of a driver; ``heard`` says whether neurons of the target hear it."""
     b = Builder(name, driver.size)
+    real = None if target.fixed else Float(target.number.float_bits)
     if isinstance(driver, Regular):
         _regular(b, driver, dt, log)
     elif isinstance(driver, Poisson):
-        b.spike(b.compare("lt", b.word("poisson"), _chance(b, driver, dt, log)))
+        word = b.word("poisson")
+        now, bound = _chance(b, driver, dt, log)
+        level = b.value_or_param("chance", _CHANCE, bound) if now is None else now
+        b.spike(b.compare("lt", word, level))
+    elif isinstance(driver, PooledPoisson):
+        now, bound = _chance(b, driver, dt, log)
+        steady = now is None
+        count = count_steady(b, driver, bound) if steady else count_moving(b, driver, now, bound)
+        b.name_value(count, "count")
+        if real is not None and heard:
+            b.name_value(b.cast(count, real), f"count_{real}")
+    elif isinstance(driver, AnalogInput):
+        if real is None:
+            raise LoweringError(
+                f"{target.name} has no analog input: its synapses add integers",
+                where=name,
+                got="an AnalogInput",
+                allowed="spikes",
+                fix="use a float target, or encode the input in spikes",
+                origin=driver.origin.place,
+            )
+        b.name_value(b.external("value", real), "value")
     elif isinstance(driver, SpikeTimes):
         steps = [np.rint(t / dt).astype(np.int64) for t in driver.times]
         pairs = {(int(s), i) for i, train in enumerate(steps) for s in train}
@@ -39,8 +73,13 @@ def lower_driver(name: str, driver: DriverModel, dt: float, log: Log) -> Populat
     return b.build()
 
 
-def _chance(b: Builder, driver: Poisson, dt: float, log: Log) -> Value:
-    """Chance of a spike in the step, in units of 2**-32, nearest, halves to even."""
+def _chance(
+    b: Builder, driver: Poisson | PooledPoisson, dt: float, log: Log
+) -> tuple[Value | None, np.ndarray]:
+    """Chance of a spike in the step, in units of 2**-32, nearest, halves to even.
+
+    The nodes of one that moves, else None; and the highest, or the one that there always is.
+    """
     rate = driver.rate
     moving = isinstance(rate, Waveform)
     low, high = rate.limits() if moving else (0.0, np.asarray(rate, np.float64))
@@ -57,12 +96,11 @@ def _chance(b: Builder, driver: Poisson, dt: float, log: Log) -> Value:
     note = "the highest" if moving else ""
     log.rows.append(worst(f"{b.name}.rate", high, bound / 2.0**32 / dt, "Hz", note))
     if not moving:
-        return b.value_or_param("chance", _CHANCE, bound)
-
+        return None, bound
     now = waveform_value(b, Clock(b), rate, "rate", F64, dt, dt * 2**32, log)
     if low < 0:  # no word is below a negative chance
         log.warnings.append(f"{b.name}.rate: the sine goes below 0 Hz, where it counts as 0")
-    return b.cast(now, _CHANCE, rounding="half_even", overflow="saturate")
+    return b.cast(now, _CHANCE, rounding="half_even", overflow="saturate"), bound
 
 
 def _regular(b: Builder, driver: Regular, dt: float, log: Log) -> None:

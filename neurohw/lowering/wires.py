@@ -14,7 +14,7 @@ import numpy as np
 from neurohw.network import CSR, Conductance, Conv2D, Exponential
 from neurohw.network.choices import index_type
 from neurohw.network.parts import Connection
-from neurohw.program import Conv, Dense, DType, OneToOne, Sparse, Weights, freeze
+from neurohw.program import Conv, Dense, DType, Float, OneToOne, Sparse, Weights, freeze
 from neurohw.program.rows import repeated
 
 from .timing import to_steps
@@ -53,6 +53,10 @@ class Wire:
         ``build(dtype, data) -> Weights`` of the same pattern; ``data`` may be one number for all.
     origin : str
         ``file:line`` of the delay.
+    sends : str
+        What the source sends: spikes (empty), the ``count`` of a pool, or an analog ``value``.
+    trains : int
+        How many trains of spikes each source stands for.
     """
 
     where: str
@@ -67,6 +71,13 @@ class Wire:
     index: Array
     build: Builder
     origin: str
+    sends: str = ""
+    trains: int = 1
+
+    def carries(self, port: DType) -> str:
+        """Value of the source that an edge to a port carries, empty for spikes."""
+        number = isinstance(port, Float) and self.sends == "count"
+        return f"{self.sends}_{port}" if number else self.sends
 
     def of_target(self, values: Array) -> Array:
         """The value of each weight's target; one number where all targets have the same."""
@@ -127,8 +138,11 @@ def _conv(w: Conv2D, targets: Array, sources: Array, places: Array) -> Builder:
     return build
 
 
-def wires_of(c: Connection, dt: float) -> list[Wire]:
-    """The wires of one connection; delays are rounded to whole steps."""
+def wires_of(c: Connection, dt: float, source: Any = None) -> list[Wire]:
+    """The wires of one connection; delays are rounded to whole steps.
+
+    ``source`` is the model of the source, if it is a driver.
+    """
     tau = c.synapse.tau if isinstance(c.synapse, Exponential | Conductance) else None
     opened = c.synapse if isinstance(c.synapse, Conductance) else None
     reversal, variable = (opened.E_rev, opened.variable) if opened else (None, "")
@@ -152,6 +166,8 @@ def wires_of(c: Connection, dt: float) -> list[Wire]:
             index,
             build,
             c.at("delay"),
+            getattr(source, "sends", ""),
+            getattr(source, "trains", 1),
         )
 
     if isinstance(c.weight, Conv2D):

@@ -7,6 +7,7 @@ from neurohw.network.common import Origin
 from neurohw.network.connectivity import fixed_in_degree, fixed_total_number, pairwise_bernoulli
 from neurohw.network.convolution import Conv2D, conv2d
 from neurohw.network.drivers import Poisson, Regular, SpikeArray, SpikeTimes
+from neurohw.network.graded import AnalogInput, PooledPoisson
 from neurohw.network.model import Neuron, parameter
 from neurohw.network.network import Network
 from neurohw.network.neurons import IF, LIF, AdEx, HodgkinHuxley, Izhikevich, Relay
@@ -24,6 +25,7 @@ __all__ = [
     "LIF",
     "AdEx",
     "AdditiveNoise",
+    "AnalogInput",
     "Conductance",
     "Conv2D",
     "Connection",
@@ -40,6 +42,7 @@ __all__ = [
     "Origin",
     "Piecewise",
     "Poisson",
+    "PooledPoisson",
     "Population",
     "Probe",
     "Ramp",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import numpy as np
 
 from neurohw.network.common import Ask, Origin
-from neurohw.network.drivers import DriverModel
+from neurohw.network.drivers import AnalogInput, DriverModel
 from neurohw.network.model import Neuron
 from neurohw.network.neurons import LIF, Relay
 from neurohw.network.noise import Mismatch, Noise
@@ -47,7 +47,7 @@ def _items(ask: Ask, key: str, value: Any) -> tuple[Any, ...]:
 def make_driver(name: str, model: Any, origin: Origin) -> Driver:
     """A driver, having checked that `model` is one."""
     if not isinstance(model, DriverModel):
-        kinds = "Regular | Poisson | SpikeTimes | SpikeArray"
+        kinds = " | ".join(kind.__name__ for kind in get_args(DriverModel))
         Ask(name, origin).error("", "not a driver", got=Shown(_kind(model)), allowed=kinds)
     return Driver(name=name, model=model, origin=origin)
 
@@ -135,6 +135,10 @@ def make_connection(
         allowed = " | ".join(kind.__name__ for kind in wanted)
         what = f"a {_kind(end.model)} cannot receive this synapse"
         ask.error("kind", what, got=Shown(_kind(synapse)), allowed=allowed)
+    if isinstance(start.model, AnalogInput) and isinstance(synapse, Event | Conductance):
+        why = "a relay hears spikes" if isinstance(synapse, Event) else "a conductance needs spikes"
+        ask.error("source", why, got=f"{start.name}, an AnalogInput",
+                  allowed="Delta or Exponential synapses")  # fmt: skip
     shape = (end.size, start.size)
     form = read_connectivity(ask, synapse.weight, start.size, end.size, connectivity)
     seconds, steps = read_delay(ask, form, synapse.weight, shape, *delays)
@@ -188,6 +192,8 @@ def make_probe(
     """A probe, having checked that the node has the variables and none is recorded twice."""
     ask = Ask(f"probe of {node.name}", origin)
     model, known = node.model, VARIABLES[:1]
+    if sends := getattr(model, "sends", ""):
+        known = (sends,)
     if isinstance(model, Neuron):
         known = (*VARIABLES, *tuple(model.states)[1:])
     if not variables:

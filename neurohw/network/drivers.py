@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurohw.network.common import Ask, Origin, Part, frozen, same
+from neurohw.network.common import Origin, Part, frozen, same
+from neurohw.network.graded import AnalogInput, PooledPoisson
 from neurohw.network.units import FloatArray, Quantity, Shown, Value, format_si, to_si
-from neurohw.network.waveforms import Sine, Waveform
+from neurohw.network.waveforms import Waveform, read_rate
 
 __all__ = ["DriverModel", "Poisson", "Regular", "SpikeArray", "SpikeTimes"]
 
@@ -117,16 +118,7 @@ class Poisson(Part):
     ) -> None:
         ask = self._ask(origin)
         n = ask.count("size", size, least=1)
-        if not isinstance(rate, Waveform):
-            self._set(size=n, rate=ask.si("rate", rate, "Hz", size=n, least=0))
-            return
-        rate = rate.fit("Hz", f"{ask.owner}.rate", n)
-        inner = Ask(f"{ask.owner}.rate", rate.origin)
-        for key in ("mean",) if isinstance(rate, Sine) else rate.levels:
-            value = getattr(rate, key)
-            flat = np.ravel(value) if np.ndim(value) else value
-            inner.si(key, flat, "Hz", size=np.size(value), least=0)
-        self._set(size=n, rate=rate)
+        self._set(size=n, rate=read_rate(ask, rate, n))
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -243,4 +235,4 @@ class SpikeArray(Part):
     __hash__ = None  # type: ignore[assignment]
 
 
-DriverModel = Regular | Poisson | SpikeTimes | SpikeArray
+DriverModel = Regular | Poisson | SpikeTimes | SpikeArray | PooledPoisson | AnalogInput

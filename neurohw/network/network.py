@@ -93,7 +93,7 @@ class Network:
         ----------
         name : str
             Its name.
-        drv : Regular, Poisson, SpikeTimes or SpikeArray
+        drv : Regular, Poisson, SpikeTimes, SpikeArray, PooledPoisson or AnalogInput
             What it does.
 
         Raises

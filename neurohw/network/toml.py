@@ -3,7 +3,8 @@
 ::
 
     [network]       name
-    [[driver]]      name, kind = regular | poisson | spike_times | spike_array, and its fields
+    [[driver]]      name, kind = regular | poisson | spike_times | spike_array |
+                    pooled_poisson | analog_input, and its fields
     [[population]]  name, model = lif | if | hodgkin_huxley | adex |
                     izhikevich | relay, its fields, noise = [{kind, sigma, convention}],
                     mismatch = [{parameter, cv, distribution}],
@@ -18,7 +19,7 @@ Fields are the keyword arguments of the classes. A quantity is a string with its
 number. A weight or delay may also be a list of rows [target][source], ``{file = "w.npy", unit =
 "pA"}`` relative to the TOML file, or ``{rows, columns, values, shape}``; a weight also ``{kernel,
 input_shape, stride, padding, dilation, groups}``; the default events of a spike array are ``{steps,
-indices}``; the rate of a poisson driver may be a table as in currents.
+indices}``; the rate of Poisson trains may be a table as in currents.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from neurohw.errors import FormatError
 from neurohw.network.common import Ask, Origin, nearest
 from neurohw.network.convolution import Conv2D, conv2d
 from neurohw.network.drivers import Poisson, Regular, SpikeArray, SpikeTimes
+from neurohw.network.graded import AnalogInput, PooledPoisson
 from neurohw.network.lines import KeyPath, key_lines
 from neurohw.network.network import Network
 from neurohw.network.neurons import MODELS
@@ -55,6 +57,8 @@ DRIVERS: _Kinds = {
     "poisson": Poisson,
     "spike_times": SpikeTimes,
     "spike_array": SpikeArray,
+    "pooled_poisson": PooledPoisson,
+    "analog_input": AnalogInput,
 }
 NOISES: _Kinds = {"additive": AdditiveNoise, "multiplicative": MultiplicativeNoise}
 SYNAPSES: _Kinds = {
@@ -225,7 +229,7 @@ class _Reader:
             self._known(inner, events, names)
             self._need(inner, events, names)
             table["events"] = (events["steps"], events["indices"])
-        if kind is Poisson and isinstance(rate := table.get("rate"), dict):
+        if kind in (Poisson, PooledPoisson) and isinstance(rate := table.get("rate"), dict):
             inner = self._origin((*path, "rate"), f"{place.owner}.rate", rate)
             table["rate"] = self._one_of(WAVEFORMS, rate, inner)
         model = self._make(kind, table, place, ("name", "kind"))

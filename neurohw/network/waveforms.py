@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from neurohw.network.common import Origin
+from neurohw.network.common import Ask, Origin
 from neurohw.network.units import FloatArray, Quantity, Shown, Value, format_si
 from neurohw.network.wave import Wave, read_levels, read_number, window
 
@@ -236,3 +236,16 @@ class Piecewise(Wave):
 Waveform = Step | Ramp | Sine | Piecewise
 WAVEFORMS = {"step": Step, "ramp": Ramp, "sine": Sine, "piecewise": Piecewise}
 """By the name that a file gives them."""
+
+
+def read_rate(ask: Ask, rate: Quantity | Waveform, size: int) -> Value | Waveform:
+    """A rate in Hz, at least 0: one value or one per source, or a waveform of them."""
+    if not isinstance(rate, Waveform):
+        return ask.si("rate", rate, "Hz", size=size, least=0)
+    rate = rate.fit("Hz", f"{ask.owner}.rate", size)
+    inner = Ask(f"{ask.owner}.rate", rate.origin)
+    for key in ("mean",) if isinstance(rate, Sine) else rate.levels:
+        value = getattr(rate, key)
+        flat = np.ravel(value) if np.ndim(value) else value
+        inner.si(key, flat, "Hz", size=np.size(value), least=0)
+    return rate

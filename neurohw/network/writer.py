@@ -10,6 +10,7 @@ import numpy as np
 from neurohw.network.common import Part
 from neurohw.network.convolution import Conv2D
 from neurohw.network.drivers import Poisson, SpikeArray
+from neurohw.network.graded import PooledPoisson
 from neurohw.network.model import Neuron
 from neurohw.network.network import Network
 from neurohw.network.neurons import MODELS, Relay
@@ -29,7 +30,8 @@ _UNITS = {
 }  # fmt: skip
 _KINDS = {
     "Regular": "regular", "Poisson": "poisson", "SpikeTimes": "spike_times",
-    "SpikeArray": "spike_array", "AdditiveNoise": "additive",
+    "SpikeArray": "spike_array", "PooledPoisson": "pooled_poisson",
+    "AnalogInput": "analog_input", "AdditiveNoise": "additive",
     "MultiplicativeNoise": "multiplicative", "Delta": "delta", "Exponential": "exponential",
     "Conductance": "conductance", "Event": "event",
     **{c.__name__: k for kinds in (MODELS, WAVEFORMS) for k, c in kinds.items()},
@@ -99,7 +101,7 @@ def _fields(part: Part) -> dict[str, Any]:
         return _neuron(part, values)
     if isinstance(part, SpikeArray) and part.events is not None:
         values["events"] = {"steps": part.events[0], "indices": part.events[1]}
-    if isinstance(part, Poisson) and isinstance(part.rate, Waveform):
+    if isinstance(part, Poisson | PooledPoisson) and isinstance(part.rate, Waveform):
         values["rate"] = _waveform(part.rate)
     return _pick(values)
 

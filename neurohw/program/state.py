@@ -227,7 +227,7 @@ def check_inputs(
                 raise ProgramError(
                     "input out of range", where=key, allowed=f"{x.dtype.lo}..{x.dtype.hi}"
                 )
-            data = data.astype(x.dtype.storage)
+            data = np.ascontiguousarray(data, x.dtype.storage)
             out[key] = data[:, None] if data.ndim == 2 else data
     if given:
         raise ProgramError(

@@ -23,6 +23,7 @@ from neurohw.network import (
     Network,
     Neuron,
     Poisson,
+    PooledPoisson,
 )
 from neurohw.testing.cases import Case
 
@@ -79,12 +80,20 @@ def model_case(
     seed: int = 0,
     synapses: tuple[int, ...] = (2, 3),
     noise: tuple[int, ...] = (0,),
+    pooled: int = 0,
 ) -> Case:
-    """A recurrent population of one model with Poisson input, lowered; see ``MODELS``."""
+    """A recurrent population of one model with Poisson input, lowered; see ``MODELS``.
+
+    With ``pooled``, each source is a pool of so many trains.
+    """
     rng = np.random.default_rng(seed)
     scale = 1e4 if kind == "hodgkin_huxley" else 1.0  # of its membrane against a cell's
     net = Network("models")
-    net.driver("x", Poisson(size=4, rate="400 Hz"))
+    if pooled:
+        net.driver("x", PooledPoisson(size=4, trains=pooled, rate="40 Hz"))
+        net.probe("x", "count")
+    else:
+        net.driver("x", Poisson(size=4, rate="400 Hz"))
     net.population(
         "n", MODELS[kind](size, rng.uniform(0.2e-9, 1.5e-9, size)),
         noise=[_NOISE[k]() for k in noise],
@@ -117,4 +126,5 @@ def model_programs(draw: Draw, *, max_steps: int = 40) -> Case:
         seed=draw(st.integers(0, 2**32 - 1)),
         synapses=tuple(draw(st.lists(st.integers(0, 3), max_size=2))),
         noise=tuple(draw(st.lists(st.integers(0, 3), max_size=1))),
+        pooled=draw(st.sampled_from([0, 0, 1, 30])),
     )
