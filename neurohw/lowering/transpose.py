@@ -43,7 +43,7 @@ def by_source(m: CSR, *, ordered: bool) -> tuple[Array, Array, Array | None]:
     from scipy.sparse import coo_matrix, csr_matrix
 
     # what travels with the target: the entry, from which the source follows, or the source
-    carried = np.arange(m.indices.size, dtype=number) if ordered else m.indices
+    carried: Array = np.arange(m.indices.size, dtype=number) if ordered else m.indices
     shape = targets, (sources - 1 >> _BITS) + 1
     coarse = csr_matrix((carried, m.indices >> _BITS, m.indptr), shape, copy=False).tocsc()
     indices, carried, cut = coarse.indices, coarse.data, coarse.indptr

@@ -113,7 +113,7 @@ class Choices:
             yield here - 1
 
 
-def _failures(fail: NDArray[np.float64], p: float, u: NDArray[np.float64]) -> Ints:
+def _failures(fail: NDArray[np.float64], p: float, u: NDArray[np.floating]) -> Ints:
     """How many numbers of a table that falls as (1 - p)**j, j = 1, 2.., are u or more.
 
     The logarithm says where to look, and whether that is right the table itself.

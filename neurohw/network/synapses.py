@@ -124,7 +124,7 @@ def read_csr(ask: Ask, key: str, value: Any, unit: str) -> CSR:
             value = value.copy()
             value.sum_duplicates()
         place = ask.origin.at(key)
-        shape, data = tuple(map(int, value.shape)), np.asarray(value.data)
+        shape, data = (int(value.shape[0]), int(value.shape[1])), np.asarray(value.data)
         if data.dtype != np.float64:
             data = np.atleast_1d(to_si(data, "", where=f"{ask.owner}.{key}", origin=place))
         value = CSR(shape, value.indptr, value.indices, data)

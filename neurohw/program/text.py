@@ -82,7 +82,7 @@ def _bytes(data: np.ndarray, dtype: DType) -> Iterator[bytes]:
         yield data[first : first + rows].astype(storage).tobytes()
 
 
-def _weights(w: Weights, elide: bool) -> str:
+def _weights(w: Weights, elide: bool | str) -> str:
     if isinstance(w, Conv):
         return f"conv {_json({k: getattr(w, k) for k in _CONV})} {_array(w.data, w.dtype, elide)}"
     if isinstance(w, Dense):

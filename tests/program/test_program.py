@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
+import hashlib
 import os
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +85,22 @@ def test_large_arrays_are_packed_and_can_be_elided() -> None:
     assert "0.0..1.0" in print_program(p, elide=True)
     with pytest.raises(FormatError):
         parse(print_program(p, elide=True))
+
+
+def test_large_arrays_are_packed_and_hashed_by_blocks() -> None:
+    """More than one block of 2**20 numbers; the digest is of the bytes as docs/program.md says."""
+    data = np.random.default_rng(1).integers(0, 9, (3, 700_000)).astype(np.int32)
+    b = Builder("A", 700_000)
+    b.param("x", Int(9), data)
+    p = Program("p", trials=3, populations=(b.build(),))
+    digest = hashlib.sha256(data.astype("<i4").tobytes()).hexdigest()
+    text = p.text
+    start = text.index(" z") + 1
+    packed = base64.b64encode(zlib.compress(data.astype("<i4").tobytes(), 6)).decode()
+    assert text[start:].split()[0] == "z" + packed
+    told = f"{text[:start]}sha256 {digest}{text[start + 1 + len(packed) :]}"
+    assert p.hash == hashlib.sha256(told.encode()).hexdigest()
+    assert parse(text) == p
 
 
 def test_equality_and_hash_follow_the_text() -> None:
