@@ -36,13 +36,13 @@ types: $(STAMP) ## static types
 contracts: $(STAMP) ## imports run one way
 	$(VENV)/bin/lint-imports
 
-bench: $(STAMP) ## measure the backends
-	$(PY) benchmarks/run.py --out $(OUT)/bench
+bench: $(STAMP) ## measure neurohw and its peers (QUICK=1: in three minutes; RESUME=1: go on)
+	$(PY) benchmarks/run.py --out $(OUT)/bench $(if $(QUICK),--quick) $(if $(RESUME),--resume)
 
 venv: $(STAMP) ## only install
 
 clean: ## remove the environment and all that was made
-	rm -rf $(VENV) $(OUT) build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-peers $(OUT) build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The order of the three installs matters.

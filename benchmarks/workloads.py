@@ -61,7 +61,8 @@ spike at 4,000 neurons (the jump of ``g`` in ``tau dV/dt = E_L - V + g_E + g_I``
 V starts uniformly between V_reset and V_th."""
 
 W4 = {"batch": 16, "beta": 0.9, "threshold": 1.0, "active": 0.05}
-"""``V' = beta V + W x`` and a reset to 0; weights uniform in +-1/sqrt(n), x uniform in [0, 1) (dense) or 1 with probability ``active`` (binary)."""
+"""``V' = beta V + W x`` and a reset to 0; weights uniform in +-1/sqrt(n), x uniform in
+[0, 1) (dense) or 1 with probability ``active`` (binary)."""
 W4_GAIN = {"W4": 1.0, "W4-binary": 3.0}
 """What the weights are multiplied by, so that a good share of the neurons fires."""
 

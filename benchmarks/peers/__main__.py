@@ -2,8 +2,7 @@
 
 Every contender of a case builds it first, then all run in turn (A B C A B C ...). What is measured
 is kept in ``peers.json`` after every round; with ``--resume`` cases that are complete there are not
-measured again. Afterwards the table is printed and, with ``--docs``, written into
-docs/performance.md.
+measured again. The tables are printed, and with ``--docs`` written between the markers of a page.
 """
 
 from __future__ import annotations
@@ -22,13 +21,13 @@ from typing import Any
 HERE = Path(__file__).parent
 sys.path.append(str(HERE.parent))
 
-import checks
-import contenders
-import environments
-import harness
-import report
-import workloads as w
-from rich.console import Console
+import checks  # noqa: E402
+import contenders  # noqa: E402
+import environments  # noqa: E402
+import harness  # noqa: E402
+import report  # noqa: E402
+import workloads as w  # noqa: E402
+from rich.console import Console  # noqa: E402
 
 QUICK_ROUNDS, ROUNDS = 3, 5
 
@@ -68,7 +67,7 @@ def _measure(case: str, size: int, options: Any, record: dict, path: Path, tell:
     steps = w.STEPS[case.partition("-")[0]]
     data = _data(case, size, steps, options.out)
     starters, requests, absent = {}, {}, []
-    for c in contenders.entered(case, size):
+    for c in contenders.entered(case, size, quick=options.quick):
         if options.only and c.peer not in options.only and c.peer != contenders.OURS:
             continue
         try:

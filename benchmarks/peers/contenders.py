@@ -29,6 +29,8 @@ class Contender:
         Further fields of the build request.
     largest : dict
         Case -> size above which this contender is left out, because another variant is faster.
+    quick : bool
+        Whether it takes part in a quick run.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Contender:
     cases: tuple[str, ...]
     options: dict[str, Any] = field(default_factory=dict)
     largest: dict[str, int] = field(default_factory=dict)
+    quick: bool = True
 
 
 def _threads(peer: str, env: str, script: str, cases: tuple[str, ...]) -> list[Contender]:
@@ -49,12 +52,14 @@ CONTENDERS = (
     Contender(OURS, OURS, "own", "peer_neurohw.py",
               (*FLOATS, "W4", "W4-binary", "W5"), {"threads": 2}),
     Contender(f"{OURS}, 1 thread", f"{OURS}, 1 thread", "own", "peer_neurohw.py",
-              (*FLOATS, "W4", "W4-binary", "W5"), {"threads": 1}),
+              (*FLOATS, "W4", "W4-binary", "W5"), {"threads": 1},
+              quick=False),
     *_threads("Brian2 C++", "brian2", "peer_brian2.py", FLOATS),
     Contender("Brian2 Cython", "Brian2 Cython", "brian2", "peer_brian2.py",
-              ("W1", "W2-pooled", "W3", "W6"), {"mode": "cython"}, {"W1": 10_000}),
+              ("W1", "W2-pooled", "W3", "W6"), {"mode": "cython"}, {"W1": 10_000}, quick=False),
     *_threads("NEST", "nest", "peer_nest.py", FLOATS),
-    *(Contender(name, name, "torch", "peer_torch.py", LAYERS, {"library": name})
+    *(Contender(name, name, "torch", "peer_torch.py", LAYERS, {"library": name},
+                 quick=name in ("snnTorch", "SpikingJelly"))
       for name in ("snnTorch", "Norse", "SpikingJelly", "sinabs")),
     Contender("matrix product alone", "matrix product alone", "torch", "peer_torch.py",
               ("W4", "W4-binary"), {"library": "product"}),
@@ -65,6 +70,7 @@ CONTENDERS = (
 )  # fmt: skip
 
 
-def entered(case: str, size: int) -> list[Contender]:
+def entered(case: str, size: int, *, quick: bool = False) -> list[Contender]:
     """The contenders of a case, ours first."""
-    return [c for c in CONTENDERS if case in c.cases and size <= c.largest.get(case, size)]
+    return [c for c in CONTENDERS if case in c.cases and size <= c.largest.get(case, size)
+            and (c.quick or not quick)]  # fmt: skip

@@ -4,7 +4,6 @@ Standalone reports the seconds of its own simulation loop; making synapses, read
 files are outside it. Options: ``mode`` (``cpp``, ``cython``), ``threads`` (1: no OpenMP).
 """
 
-import os
 import shutil
 import tempfile
 import time
@@ -110,7 +109,7 @@ def w2(asked):
                 out.append(b2.PoissonInput(group, "g_" + k, trains, rate, weight=names["w_" + k]))
                 continue
             source = b2.PoissonGroup(n * trains, rate)
-            synapses = b2.Synapses(source, group, on_pre="g_%s_post += w_%s" % (k, k),
+            synapses = b2.Synapses(source, group, on_pre=f"g_{k}_post += w_{k}",
                                    namespace=names)  # fmt: skip
             synapses.connect(i=np.arange(n * trains), j=np.repeat(np.arange(n), trains))
             out += [source, synapses]
@@ -140,7 +139,7 @@ def w3(asked):
         group.v = "V_reset + rand()*(V_th - V_reset)"
         out = [group, b2.SpikeMonitor(group)]
         for k, part in (("E", group[:first]), ("I", group[first:])):
-            synapses = b2.Synapses(part, group, on_pre="g_%s += w_%s" % (k, k),
+            synapses = b2.Synapses(part, group, on_pre=f"g_{k} += w_{k}",
                                    delay=p["delay"] * b2.second, namespace=names)  # fmt: skip
             synapses.connect(p=p["p"])
             out.append(synapses)
@@ -161,13 +160,13 @@ def w6(asked):
         "an": "0.01*10/exprel((-55 - u)/10)", "bn": "0.125*exp(-(u + 65)/80)",
     }  # fmt: skip
     for k, text in rates.items():
-        rates[k] = "(%s)/ms" % text.replace("u", "v/mV")
+        rates[k] = f"({text})/ms".replace("u", "v/mV")
 
     def make(asked):
         n = asked["size"]
         gates = "\n".join(
-            "d%s/dt = (%s)*(1 - %s) - (%s)*%s : 1" % (y, rates["a" + y], y, rates["b" + y], y)
-            for y in "mhn"
+            f"d{y}/dt = ({a})*(1 - {y}) - ({b})*{y} : 1"
+            for y, a, b in ((y, rates["a" + y], rates["b" + y]) for y in "mhn")
         )
         group = b2.NeuronGroup(
             n,
@@ -178,8 +177,8 @@ def w6(asked):
         )  # fmt: skip
         group.v = names["V_init"]
         for y in "mhn":
-            group.__setattr__(y, "(%s)/((%s) + (%s))" % (rates["a" + y], rates["a" + y],
-                                                         rates["b" + y]))  # fmt: skip
+            a, b = rates["a" + y], rates["b" + y]
+            setattr(group, y, f"({a})/(({a}) + ({b}))")
         group.I = np.linspace(float(low), float(high), n) * b2.amp
         return [group, b2.SpikeMonitor(group)]
 

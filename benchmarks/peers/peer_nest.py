@@ -56,7 +56,8 @@ def w1(asked):
 
     def make(asked):
         cells = nest.Create("iaf_psc_delta", asked["size"], {
-            "C_m": capacity * 1e12, "tau_m": tau * 1e3, "E_L": p["E_L"] * 1e3, "V_m": p["E_L"] * 1e3,
+            "C_m": capacity * 1e12, "tau_m": tau * 1e3, "E_L": p["E_L"] * 1e3,
+            "V_m": p["E_L"] * 1e3,
             "V_th": p["V_th"] * 1e3, "V_reset": p["V_reset"] * 1e3, "t_ref": p["t_ref"] * 1e3,
             "I_e": capacity * p["mu"] / tau * 1e12,
         })  # fmt: skip

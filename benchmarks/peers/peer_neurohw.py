@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from typing import Any
 
@@ -86,12 +87,13 @@ class Ready:
         np.savez(path, spikes=spikes, **found)
 
 
-def _ready(asked: dict, net: Any, target: str = "float32", trials: int = 1, dt: float = w.DT,
+def _ready(asked: dict, net: Any, target: str = "float32", trials: int = 1, dt: float | None = None,
            method: str = "exponential", spikes: tuple[str, ...] = ("N",)) -> Ready:  # fmt: skip
     for name in spikes:
         net.probe(name, "spikes")
-    seed = asked.get("seed", 0)
-    return Ready(asked, lower(net, target, dt=dt, trials=trials, method=method, seed=seed).program)
+    lowered = lower(net, target, dt=dt or w.DT, trials=trials, method=method,
+                    seed=asked.get("seed", 0))  # fmt: skip
+    return Ready(asked, lowered.program)
 
 
 def w1(asked: dict) -> Ready:
@@ -144,6 +146,31 @@ def w3(asked: dict) -> Ready:
     return _ready(asked, net, spikes=("E", "I"))
 
 
+def w4_binary(asked: dict) -> Ready:
+    """Jumps of V, a trial per item of the batch; tau such that V keeps beta of itself in a step."""
+    n, p = asked["size"], w.W4
+    with np.load(asked["data"]) as data:
+        weights, given = data["weights"], data["given"] > 0
+    net = nh.Network("W4")
+    net.driver("S", nh.SpikeArray(size=n))
+    tau = -w.DT / math.log(p["beta"])
+    net.population("N", nh.LIF(size=n, C=1e-9, tau=tau, E_L=0.0, V_th=p["threshold"]))
+    net.connect("S", "N", nh.Delta(weight=weights), delay_steps=0)
+    net.probe("N", "spikes")
+    made = lower(net, "float32", dt=w.DT, method="exponential", trials=p["batch"]).program
+    return Ready(asked, made, {"S.spikes": given})
+
+
+def w4(asked: dict) -> Ready:
+    """No edge carries values yet."""
+    raise protocol.Cannot("an edge carries spikes, not values")
+
+
+def w2_pooled(asked: dict) -> Ready:
+    """No driver draws the sum of many trains yet."""
+    raise protocol.Cannot("no driver draws the sum of many trains")
+
+
 def w5(asked: dict) -> Ready:
     """The registers given as they are; Lava's rules (``lava``) or Loihi 1's (``loihi1``)."""
     from neurohw.targets import load_target
@@ -182,5 +209,8 @@ def w6(asked: dict) -> Ready:
     return _ready(asked, net, dt=p["dt"])
 
 
+CASES = {"W1": w1, "W2-pooled": w2_pooled, "W2-explicit": w2_explicit, "W3": w3, "W4": w4,
+         "W4-binary": w4_binary, "W5": w5, "W6": w6}  # fmt: skip
+
 if __name__ == "__main__":
-    protocol.serve(load, {"W1": w1, "W2-explicit": w2_explicit, "W3": w3, "W5": w5, "W6": w6})
+    protocol.serve(load, CASES)

@@ -3,10 +3,10 @@
 The worker says ``ready`` (or ``missing``, and why) as soon as its simulator is imported. Then each
 request has one answer::
 
-    {"do": "build", "case": "W1", "size": 100, "steps": 10000, ...} -> {"is": "built", "setup_s": ..}
-    {"do": "run", "seed": 3}               -> {"is": "ran", "seconds": .., "spikes": ..}
-    {"do": "dump", "path": "spikes.npz"}   -> {"is": "dumped"}
-    {"do": "stop"}                         -> {"is": "stopped"}
+    {"do": "build", "case": "W1", "size": 100, "steps": 10000} -> {"is": "built", "setup_s": ..}
+    {"do": "run", "seed": 3}                -> {"is": "ran", "seconds": .., "spikes": ..}
+    {"do": "dump", "path": "spikes.npz"}    -> {"is": "dumped"}
+    {"do": "stop"}                          -> {"is": "stopped"}
 
 ``cannot`` (with a reason) answers a case that the simulator has no means for, ``error`` anything
 else. What the simulator itself prints to stdout goes to stderr. Runs on Python 3.8 and later.
@@ -58,7 +58,7 @@ def serve(load, builders):
     try:
         versions = load()
     except Exception as error:
-        say(**{"is": "missing", "why": "%s: %s" % (type(error).__name__, error)})
+        say(**{"is": "missing", "why": f"{type(error).__name__}: {error}"})
         return
     say(**{"is": "ready", "import_s": time.perf_counter() - start, "versions": versions})
     built = None
@@ -86,12 +86,12 @@ def serve(load, builders):
                 built.dump(asked["path"])
                 say(**{"is": "dumped"})
             else:
-                raise ValueError("unknown request %r" % asked["do"])
+                raise ValueError("unknown request {!r}".format(asked["do"]))
         except Cannot as error:
             say(**{"is": "cannot", "why": str(error)})
         except Exception as error:
             traceback.print_exc()
-            say(**{"is": "error", "why": "%s: %s" % (type(error).__name__, error)})
+            say(**{"is": "error", "why": f"{type(error).__name__}: {error}"})
 
 
 def timed(function, *args, **options):

@@ -11,7 +11,7 @@ from harness import median
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["BEGIN", "END", "fastest", "replace", "rows", "show", "write"]
+__all__ = ["BEGIN", "END", "fastest", "replace", "rows", "show", "summary", "write"]
 
 BEGIN, END = "<!-- generated: {} -->", "<!-- end of generated: {} -->"
 HEAD = ["peer", "run (s)", "least..most", "x", "set-up (s)", "compile (s)", "spikes", "note"]
@@ -84,21 +84,53 @@ def title(entry: dict[str, Any]) -> str:
     return f"{entry['case']}, {entry['size']:,} {unit}: {w.TITLES[entry['case']]}"
 
 
+def summary(record: dict[str, Any]) -> list[str]:
+    """A table of ratios in Markdown: one row per case and size, one column per peer."""
+    columns: list[str] = []
+    table = []
+    for entry in record["cases"].values():
+        best = fastest(entry)
+        if not best or best[0]["name"] != contenders.OURS:
+            continue
+        ours = _time(best[0])
+        ran = {_peer(r): _time(r) / ours for r in best[1:] if r["samples"] and best[0]["samples"]}
+        ran.pop(f"{contenders.OURS}, 1 thread", None)
+        columns += [name for name in ran if name not in columns]
+        table.append((f"{entry['case']} {entry['size']:,}", ours, ran))
+    out = ["| | neurohw (s) | " + " | ".join(columns) + " |", "|---" * (len(columns) + 2) + "|"]
+    for name, ours, ran in table:
+        cells = [_number(ran[c]) if c in ran else "" for c in columns]
+        shown = _number(ours) if ours != float("inf") else "-"
+        out.append(f"| {name} | {shown} | " + " | ".join(cells) + " |")
+    return out
+
+
 def write(record: dict[str, Any], path: Path) -> None:
     """Put the tables between their markers in ``path``; the rest of it stays."""
     parts = [
         f"Measured {record['date']}: {record['processor']}, {record['cores']} cores, Python"
-        f" {record['python']}; medians of {record['rounds']}, all in one run and in turn.", "",
+        f" {record['python']}; medians of {record['rounds']}, all in one run and in turn. How many"
+        " times longer than neurohw each peer took, in its fastest variant:", "",
+        *summary(record), "",
     ]  # fmt: skip
     for entry in record["cases"].values():
-        parts += [
-            f"### {title(entry)}",
-            "",
-            "| " + " | ".join(HEAD) + " |",
-            "|---" * len(HEAD) + "|",
-        ]
+        parts += [f"### {title(entry)}", "", "| " + " | ".join(HEAD) + " |"]
+        parts += ["|---" * len(HEAD) + "|"]
         parts += ["| " + " | ".join(row) + " |" for row in rows(entry)] + [""]
+    parts += ["Versions: " + "; ".join(_versions(record)) + "."]
     path.write_text(replace(path.read_text(), "peers", "\n".join(parts)))
+
+
+def _peer(r: dict[str, Any]) -> str:
+    return next((c.peer for c in contenders.CONTENDERS if c.name == r["name"]), r["name"])
+
+
+def _versions(record: dict[str, Any]) -> list[str]:
+    found: dict[str, str] = {}
+    for entry in record["cases"].values():
+        for r in entry.get("results", []):
+            found |= {k: v for k, v in r["versions"].items() if k not in ("numpy", "numba")}
+    return [f"{k} {v}" for k, v in sorted(found.items())]
 
 
 def replace(text: str, name: str, new: str) -> str:
