@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["backend"]
 
 
-def backend(device: str | None = None, *, event_driven: bool | None = None) -> TorchBackend:
+def backend(
+    device: str | None = None, *, event_driven: bool | None = None, fused: bool | None = None
+) -> TorchBackend:
     """Entry point.
 
     Parameters
@@ -31,7 +33,13 @@ def backend(device: str | None = None, *, event_driven: bool | None = None) -> T
         ``NEUROHW_TORCH_DEVICE``, else ``cuda`` where there is one, else ``cpu``.
     event_driven : bool, optional
         Look at the spikes in every step and deliver only those (default on the CPU), or never
-        wait for the device and deliver by matrix products (default elsewhere).
+        wait for the device and deliver by matrix products (default elsewhere). Of no effect on
+        fused kernels.
+    fused : bool, optional
+        Run programs by fused Triton kernels (default on CUDA, if Triton is installed), or operation
+        by operation. On a CPU True runs the kernels by Triton's interpreter, which is very slow
+        and meant for tests. Default: the environment variable ``NEUROHW_TORCH_FUSED``, which is
+        ``0``, ``1`` (where there is CUDA) or ``interpret`` (on a CPU as well).
 
     Raises
     ------
@@ -42,4 +50,4 @@ def backend(device: str | None = None, *, event_driven: bool | None = None) -> T
     """
     from neurohw_torch.run import TorchBackend
 
-    return TorchBackend(device, event_driven=event_driven)
+    return TorchBackend(device, event_driven=event_driven, fused=fused)

@@ -10,6 +10,8 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -35,6 +37,9 @@ from neurohw_torch.deliver import Deliver, Fired, make_delivery, weight_bound
 from neurohw_torch.plan import BLOCK, make_plan
 from neurohw_torch.values import Carry, full_precision, make_carry
 
+if TYPE_CHECKING:
+    from neurohw_torch.fused_run import FusedRun
+
 __all__ = ["InPort", "TorchBackend", "TorchRun"]
 
 
@@ -44,7 +49,13 @@ class TorchBackend:
     name = "torch"
     ir_version = IR_VERSION
 
-    def __init__(self, device: str | None = None, *, event_driven: bool | None = None) -> None:
+    def __init__(
+        self,
+        device: str | None = None,
+        *,
+        event_driven: bool | None = None,
+        fused: bool | None = None,
+    ) -> None:
         text = (
             device
             or os.environ.get("NEUROHW_TORCH_DEVICE")
@@ -61,14 +72,41 @@ class TorchBackend:
                 fix=str(error).splitlines()[0],
             ) from error
         self.event_driven = self.device.type == "cpu" if event_driven is None else event_driven
+        self.fused = self._wanted(fused)
+
+    def _wanted(self, fused: bool | None) -> bool:
+        given = os.environ.get("NEUROHW_TORCH_FUSED", "")
+        if given not in ("", "0", "1", "interpret"):
+            raise BackendError("unknown value", where="NEUROHW_TORCH_FUSED", got=given,
+                               allowed="0, 1, interpret, or nothing")  # fmt: skip
+        if fused is None:
+            fused = self.device.type == "cuda" if not given else given != "0"
+            if given in ("", "1") and self.device.type == "cpu":
+                fused = False  # the interpreter is for tests
+        if fused and self.device.type not in ("cpu", "cuda"):
+            fused = False
+        return fused and find_spec("triton") is not None
+
+    def not_fused(self, program: Program) -> str:
+        """Why ``program`` is run eagerly, operation by operation; "" if by fused kernels."""
+        if not self.fused:
+            return "fused kernels are off" if find_spec("triton") else "triton is not installed"
+        from neurohw_torch.fused_plan import why_not
+
+        reason = why_not(program)
+        return f"unsupported by fused: {reason}" if reason else ""
 
     def unsupported(self, program: Program) -> list[tuple[str, str]]:
         if self.device.type == "mps":
             return [("device", "mps has no float64; use NEUROHW_TORCH_DEVICE=cpu")]
         return []
 
-    def compile(self, program: Program) -> TorchRun:
-        return TorchRun(program, self.device, self.event_driven)
+    def compile(self, program: Program) -> TorchRun | FusedRun:
+        if reason := self.not_fused(program):
+            return TorchRun(program, self.device, self.event_driven, f"eager: {reason}")
+        from neurohw_torch.fused_run import FusedRun
+
+        return FusedRun(program, self.device, interpret=self.device.type == "cpu")
 
 
 class InPort:
@@ -161,11 +199,15 @@ class TorchRun:
     ----------
     program : Program
     device : torch.device
+    path : str
+        "eager: " and why no fused kernels run.
     """
 
-    def __init__(self, program: Program, device: torch.device, event_driven: bool) -> None:
+    def __init__(
+        self, program: Program, device: torch.device, event_driven: bool, path: str = "eager"
+    ) -> None:
         spans = verify(program)
-        self.program, self.device = program, device
+        self.program, self.device, self.path = program, device, path
         wanted: dict[str, set[int]] = {q.name: set() for q in program.populations}
         for item in (*program.probes, *program.watches):
             if item.value != "spikes":
