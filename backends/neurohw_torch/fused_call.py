@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from neurohw.program import Probes, RunState
-from neurohw_torch.fused_deliver import Delivery, Rows, make_delivery
+from neurohw_torch.fused_deliver import Delivery, Rows, block_size, make_delivery
 from neurohw_torch.fused_plan import Group, PopPlan, storage_kind
 from neurohw_torch.fused_record import Recorder
 
@@ -281,9 +281,7 @@ class FusedCall:
         fired = rows.fired[first : first + m].view(count, rows.size)
         running = rows.running[: count * rows.size].view(count, rows.size)
         self.do(torch.cumsum, fired, 1, dtype=torch.int32, out=running)
-        block = min(
-            1 << 12 if self.run_.interpret else 256, max(16, 1 << (rows.size - 1).bit_length())
-        )
+        block = block_size(rows.size, 1 << 12 if self.run_.interpret else 256)
         self.launch(self.run_.library.compact, (count, -(-rows.size // block)), rows.fired,
                     rows.running, rows.events, rows.counts, first * rows.trials, rows.size,
                     BLOCK=block)  # fmt: skip

@@ -26,7 +26,7 @@ from torch import Tensor
 from neurohw.program import Dense, Edge, OneToOne, Sparse
 from neurohw_torch.fused_plan import fits32
 
-__all__ = ["PRODUCT_ROWS", "Delivery", "Rows", "limbs", "make_delivery"]
+__all__ = ["PRODUCT_ROWS", "Delivery", "Rows", "block_size", "limbs", "make_delivery"]
 
 PRODUCT_ROWS = 16
 """Rows from which a matrix product takes the place of a loop over spikes."""
@@ -71,7 +71,7 @@ class Delivery:
     listed: bool
 
 
-def _block(size: int, most: int) -> int:
+def block_size(size: int, most: int) -> int:
     """A power of two that covers ``size``, or ``most``."""
     return min(most, max(16, 1 << (size - 1).bit_length()))
 
@@ -116,7 +116,7 @@ def _tensor(data: np.ndarray, device: torch.device) -> Tensor:
 
 def _one_to_one(w: OneToOne, lib: ModuleType, device: torch.device, wide: int) -> Delivery:
     weights, size = _tensor(_narrow(w.data), device), len(w.data)
-    block = _block(size, wide)
+    block = block_size(size, wide)
 
     def deliver(
         launch: Launch, source: Rows, out: Tensor, source_row: int, target_row: int, rows: int
@@ -130,7 +130,7 @@ def _one_to_one(w: OneToOne, lib: ModuleType, device: torch.device, wide: int) -
 
 def _dense(w: Dense, lib: ModuleType, device: torch.device, wide: int) -> Delivery:
     targets, sources = w.shape
-    weights, block = _tensor(_narrow(w.data).T, device), _block(targets, wide)
+    weights, block = _tensor(_narrow(w.data).T, device), block_size(targets, wide)
 
     def deliver(
         launch: Launch, source: Rows, out: Tensor, source_row: int, target_row: int, rows: int
@@ -163,13 +163,13 @@ def limbs(data: np.ndarray) -> list[tuple[int, np.ndarray]]:
 def _product(w: Dense, lib: ModuleType, device: torch.device) -> Delivery:
     targets, sources = w.shape
     parts = [(up, _tensor(limb, device)) for up, limb in limbs(w.data)]
-    columns = _block(targets, 128)
-    deep = max(32, _block(sources, 128))
+    columns = block_size(targets, 128)
+    deep = max(32, block_size(sources, 128))
 
     def deliver(
         launch: Launch, source: Rows, out: Tensor, source_row: int, target_row: int, rows: int
     ) -> None:
-        tall = _block(rows, 128)
+        tall = block_size(rows, 128)
         grid = -(-rows // tall), -(-targets // columns)
         warps = 8 if tall * columns >= 128 * 128 else 4
         for up, weights in parts:
@@ -189,7 +189,7 @@ def _sparse_atomic(w: Sparse, lib: ModuleType, device: torch.device, wide: int) 
     indptr, indices = _tensor(w.indptr, device), _index(w, device)
     weights = _tensor(_narrow(w.data), device)
     degree = np.diff(w.indptr)
-    block = _block(int(degree.max(initial=1)), wide)
+    block = block_size(int(degree.max(initial=1)), wide)
     workers = min(64, max(1, sources // 64))
 
     def deliver(
@@ -213,7 +213,7 @@ def _sparse(w: Sparse, lib: ModuleType, device: torch.device, wide: int) -> Deli
     cuts += np.asarray(w.indptr)[:-1, None]
     widest = int(each.max(initial=1))
     at, indices, weights = _tensor(cuts, device), _index(w, device), _tensor(w.data, device)
-    block = _block(widest, wide)
+    block = block_size(widest, wide)
 
     def deliver(
         launch: Launch, source: Rows, out: Tensor, source_row: int, target_row: int, rows: int

@@ -195,7 +195,7 @@ def deliver_dense(
     place = out + (target_row + r).to(tl.int64) * targets + j
     first = events + (source_row + r).to(tl.int64) * sources
     total = tl.load(place, mask=on)
-    for i in range(0, tl.load(counts + source_row + r)):
+    for i in range(tl.load(counts + source_row + r)):
         source = tl.load(first + i).to(tl.int64)
         total += tl.load(weights + source * targets + j, mask=on).to(total.dtype)
     tl.store(place, total, mask=on)
@@ -258,7 +258,7 @@ def deliver_sparse(
     part = tl.program_id(1)
     first = events + (source_row + r).to(tl.int64) * sources
     row = out + (target_row + r).to(tl.int64) * targets
-    for i in range(0, tl.load(counts + source_row + r)):
+    for i in range(tl.load(counts + source_row + r)):
         cut = cuts + tl.load(first + i).to(tl.int64) * (parts + 1) + part
         end = tl.load(cut + 1)
         for start in range(tl.load(cut), end, BLOCK):

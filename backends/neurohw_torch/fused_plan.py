@@ -240,7 +240,7 @@ def groups(program: Program, plans: Mapping[str, PopPlan]) -> list[Group]:
     members = {
         n: tuple(m for m in order if m == n or (m in reach[n] and n in reach[m])) for n in order
     }
-    left = [n for n in order]
+    left = list(order)
     while left:
         # A group may begin once all that feeds it from outside is done.
         name = next(

@@ -161,7 +161,7 @@ class Recorder:
         return torch.stack([a["count"].sum(dtype=torch.int64), first, a["low"].min(),
                             a["high"].max()])  # fmt: skip
 
-    # spikes as keys, (trial row * steps + step) * size + element -----------------------------------
+    # spikes as keys, (trial row * steps + step) * size + element --------------------------------
 
     def _bits(self, name: str, t: int) -> Tensor:
         bits = self.bits[name]
