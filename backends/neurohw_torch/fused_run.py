@@ -31,6 +31,12 @@ Array = np.ndarray
 _interpreting = threading.RLock()  # Triton's interpreter replaces functions of triton.language
 
 
+def _limits(lo: int, hi: int) -> tuple[int, int]:
+    """Limits of a watch in int64; every value is outside if no int64 lies within."""
+    least, most = -(2**63), 2**63 - 1
+    return (most, least) if lo > most or hi < least else (max(lo, least), min(hi, most))
+
+
 class FusedRun:
     """``run(state, inputs, t0, steps) -> (state, probes)``, a pure function.
 
@@ -86,7 +92,7 @@ class FusedRun:
             return torch.tensor(found, dtype=dtype, device=self.device)
 
         key = [p.seed & 0xFFFFFFFF, p.seed >> 32, *(site_hash(site) for site in k.sites)]
-        limits = [x for w in k.plan.watches for x in (w.lo, w.hi)]
+        limits = [x for w in k.plan.watches for x in _limits(w.lo, w.hi)]
         table = normal_table().view(np.int16) if self.draws else np.zeros(0, np.int16)
         return {
             "ci": numbers(k.ints, torch.int64),

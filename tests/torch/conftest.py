@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -22,10 +23,15 @@ def run_torch(
     steps: int,
     *,
     event_driven: bool = True,
+    fused: bool = False,
     splits: Sequence[int] = (),
 ) -> tuple[RunState, Probes]:
-    """Run on the CPU, in parts that end at ``splits`` (steps since ``t0``)."""
-    run = neurohw_torch.backend("cpu", event_driven=event_driven).compile(p)
+    """Run on the CPU, in parts that end at ``splits`` (steps since ``t0``).
+
+    ``fused``: by Triton kernels, which Triton's interpreter runs.
+    """
+    run = neurohw_torch.backend("cpu", event_driven=event_driven, fused=fused).compile(p)
+    assert run.path == "fused" if fused else run.path.startswith("eager")
     ends, out, a = [*splits, steps], None, 0
     for b in ends:
         part = {k: v[a:b] for k, v in (inputs or {}).items()}
@@ -77,15 +83,21 @@ def check(
     trials: Sequence[int] | None = None,
     splits: Sequence[int] = (),
     modes: Sequence[bool] = BOTH,
+    fused: bool = True,
     state: RunState | None = None,
 ) -> tuple[RunState, Probes]:
-    """Assert that torch gives what the reference gives, and return that."""
+    """Assert that torch gives what the reference gives, and return that.
+
+    Run operation by operation in each of the ``modes``, and where there is Triton by its kernels.
+    """
     assert parse(p.text) == p
     state = state or initial_state(p, trials)
     want = ReferenceRun(p)(state, inputs, t0, steps)
     for mode in modes:
         got = run_torch(p, state, inputs, t0, steps, event_driven=mode, splits=splits)
         assert_same(want, got)
+    if fused and steps and find_spec("triton"):
+        assert_same(want, run_torch(p, state, inputs, t0, steps, fused=True, splits=splits))
     return want
 
 
