@@ -68,6 +68,8 @@ def why_not(program: Program) -> str:
 def _unknown(record: object) -> str:
     """A field of ``record`` that is new here and does not hold its default."""
     name = type(record).__name__
+    if name not in _KNOWN:
+        return f"a {name}"
     for x in dataclasses.fields(record):  # type: ignore[arg-type]
         if x.name in _KNOWN[name]:
             continue

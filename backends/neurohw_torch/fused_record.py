@@ -205,7 +205,8 @@ class Recorder:
         """All that was recorded."""
         out = Probes(self.t0, self.steps, self.trials)
         for name, parts in self.events.items():
-            key = torch.cat(parts).sort().values
+            none = torch.zeros(0, dtype=torch.int64, device=self.device)
+            key = torch.cat([none, *parts]).sort().values
             trial, step, element = (x.cpu().numpy() for x in self._unpacked(name, key))
             out.events[name] = Events(self.trials[trial], step, element)
         for traces in self.traces.values():
@@ -213,7 +214,8 @@ class Recorder:
                 x.sink.finish(out)
         for watches in self.watches.values():
             for w in watches:
-                out.ledger[w.key] = self._row(w)
+                if w.found:
+                    out.ledger[w.key] = self._row(w)
         return out
 
     def _row(self, w: _Watch) -> LedgerRow:

@@ -329,7 +329,7 @@ def test_results_do_not_depend_on_threads(check) -> None:
     try:
         for threads in (1, 2):
             torch.set_num_threads(threads)
-            check(p, 12, current(p, 12, "flat", 60))
+            check(p, 12, current(p, 12, "flat", 60), fused=False)
     finally:
         torch.set_num_threads(before)
 
@@ -433,4 +433,7 @@ def test_cuda_is_the_reference(assert_same) -> None:
     ):
         p = dataclasses.replace(p, probes=tuple(x for x in p.probes if not x.reduce))
         want = ReferenceRun(p)(initial_state(p), None, 0, 50)
-        assert_same(want, backend("cuda").compile(p)(initial_state(p), None, 0, 50))
+        for fused in (False, True):
+            run = backend("cuda", fused=fused).compile(p)
+            assert (run.path == "fused") == fused
+            assert_same(want, run(initial_state(p), None, 0, 50))

@@ -119,7 +119,7 @@ def test_binary_integers(op: str, stateful: bool, check) -> None:
                 for mode in ("wrap", "saturate")
             }
 
-        check(program(build, len(pairs)), 2, modes=(True,))
+        check(program(build, len(pairs)), 2, modes=(True,), fused=stateful)
 
 
 @pytest.mark.parametrize("stateful", [False, True])
@@ -140,7 +140,7 @@ def test_unary_integers(stateful: bool, check) -> None:
                         )
             return out
 
-        check(program(build, len(xs)), 1, modes=(True,))
+        check(program(build, len(xs)), 1, modes=(True,), fused=stateful)
 
 
 @pytest.mark.parametrize("stateful", [False, True])
@@ -183,7 +183,7 @@ def test_shifts(stateful: bool, check) -> None:
                         out[f"shl{by}{mode}"] = b.shl(x, by, Int(24), overflow=mode)
             return out
 
-        check(program(build, len(xs), trials=2), 5, modes=(True,))
+        check(program(build, len(xs), trials=2), 5, modes=(True,), fused=stateful)
 
 
 def test_shift_of_one_value_by_everything(check) -> None:
@@ -236,7 +236,7 @@ def test_comparisons_and_choice(stateful: bool, check) -> None:
             out["double"] = b.cast(out["gt"], F64)
             return out
 
-        check(program(build, len(pairs)), 1, modes=(True,))
+        check(program(build, len(pairs)), 1, modes=(True,), fused=stateful)
 
 
 def test_constants_alone(check) -> None:
