@@ -304,7 +304,7 @@ def _same(run: Any, made: Any, steps: int, trials: list[int]) -> bool:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line; 0 if all that was compared was the same, 2 where nothing can run."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="W1 and W5 on a CUDA device")
     parser.add_argument("--interpret", action="store_true", help="tiny sizes on a CPU")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--only", choices=("W1", "W5"))

@@ -214,7 +214,7 @@ class _Writer:
             value = self.values[i]
             store = f"{value[0]}.to(tl.int8)" if held == "b" else to(value, held)
             self.body += [
-                f"sample{j} = tl.load(r{j} + k)",
+                f"sample{j} = tl.broadcast_to(tl.load(r{j} + k), [BLOCK])",
                 f"where{j} = v{j} + sample{j}.to(tl.int64) * lanes + lane",
                 f"tl.store(where{j}, {store}, mask=on & (sample{j} >= 0))",
             ]
