@@ -76,6 +76,7 @@ class _Writer:
         self.values: dict[int, Var] = {}
         self.wide: dict[int, Var] = {}
         self.draws: list[tuple[str, str]] = []  # (kind, name)
+        self.late: set[str] = set()  # sites whose words a step is given, not their normals
 
     def argument(self, name: str, what: str) -> str:
         if (name, what) not in self.k.arguments:
@@ -144,6 +145,12 @@ class _Writer:
                 self.k.sites.append(name)
                 self.draws.append((node.op, name))
             x = f"d{self.k.sites.index(name)}"
+            if any(i in nodes for nodes in self.plan.late.values()):
+                self.pointer("table", "table")
+                self.late.add(name)
+                fired = self.values[self.q.spike][0]  # type: ignore[index]
+                self.body.append(f"n{i} = normal({x}, up, table, on & {fired})")
+                x = f"n{i}"
             if kind == "i8":
                 self.body.append(f"n{i} = {x}.to(tl.int64)")
             self.values[i] = (f"n{i}" if kind == "i8" else x), kind
@@ -189,22 +196,30 @@ class _Writer:
                     self.body.append(f"p{j} = {to(found, wanted)}")
 
     def nodes(self) -> None:
+        late = {i for nodes in self.plan.late.values() for i in nodes}
         for i in self.plan.live:
-            node = self.q.nodes[i]
-            if not node.args:
-                self.leaf(i)
-                continue
-            lines, self.values[i], wide = operation(
-                f"n{i}",
-                node,
-                [self.values[a] for a in node.args],
-                self.plan.exact[i],
-                [self.plan.spans[a] for a in node.args],
-                self.plan.spans[i],
-            )
-            if wide:
-                self.wide[i] = wide
-            self.body += lines
+            if i not in late:
+                for j in sorted(self.plan.late.get(i, ())):
+                    if j not in self.values:
+                        self.node(j)
+                self.node(i)
+
+    def node(self, i: int) -> None:
+        node = self.q.nodes[i]
+        if not node.args:
+            self.leaf(i)
+            return
+        lines, self.values[i], wide = operation(
+            f"n{i}",
+            node,
+            [self.values[a] for a in node.args],
+            self.plan.exact[i],
+            [self.plan.spans[a] for a in node.args],
+            self.plan.spans[i],
+        )
+        if wide:
+            self.wide[i] = wide
+        self.body += lines
 
     def records(self) -> None:
         for j, (_, i) in enumerate(self.plan.traces):
@@ -278,14 +293,14 @@ def _drawn(w: _Writer, *kinds: str) -> list[str]:
 
 def _picked(w: _Writer) -> list[str]:
     """Lines that pick the draws of step ``t`` from those of its block."""
-    lines: list[str] = []
+    lines = ["up = ((t & 1) * 16).to(tl.uint32)"]
     for kind, name in w.draws:
         j = w.k.sites.index(name)
         word = f"b{j}_3"
         for c in (2, 1, 0):
             word = f"tl.where(at == {c}, b{j}_{c}, {word})"
-        if kind == "normal":
-            word = f"normal({word}, ((t & 1) * 16).to(tl.uint32), table)"
+        if kind == "normal" and name not in w.late:
+            word = f"normal({word}, up, table, on)"
         at = "t & 3" if kind == "word" else "(t >> 1) & 3"
         lines += [f"at = ({at}).to(tl.int32)", f"d{j} = {word}"]
     return lines
@@ -330,6 +345,7 @@ def generate(plan: PopPlan) -> Kernel:
     if bits:
         w.argument("bits", "bits")
     given = [*w.carried, *w.fixed, *(f"d{j}" for j in range(len(w.k.sites)))]
+    given += ["up"] if w.late else []
     given += ["k", "on", "lane", "row", "element", "depth", "lanes", "size", "batch"]
     back = [*w.carried, *(["fire"] if bits else [])]
     call = f"body({', '.join(given)}, BLOCK)"

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from neurohw.program import Dense, Edge, Float, Int, Interval, OneToOne, Population, Program, Sparse
 from neurohw.program.intervals import exact_interval, weight_sums
@@ -124,7 +124,7 @@ class PopPlan:
     ``live`` are the nodes that matter; ``spans`` and ``exact`` the intervals of each node after
     and before its overflow mode; ``ports`` name -> kind of the exact sum, for those that are read.
     ``traces`` are (probe index in the program, node); ``events`` whether spikes are recorded;
-    ``ring`` whether an edge carries them.
+    ``ring`` whether an edge carries them. ``late``: see :func:`_late`.
     """
 
     pop: Population
@@ -137,6 +137,7 @@ class PopPlan:
     traces: tuple[tuple[int, int], ...]
     events: bool
     ring: bool
+    late: Mapping[int, frozenset[int]] = field(default_factory=dict)
 
     @property
     def states(self) -> list[str]:
@@ -190,8 +191,43 @@ def plan_population(program: Program, q: Population, spans: tuple[Interval | Non
     read = {q.nodes[i].attrs["name"] for i in live if q.nodes[i].op == "input"}
     read |= {q.ports[w.index].name for w in watches if w.what == "port"}
     ports = {x.name: kind_of(x.dtype, sums[x.name]) for x in q.ports if x.name in read}
+    seen = roots - {*q.writes.values()} | {q.spike}
     return PopPlan(q, tuple(sorted(live)), spans, tuple(exact), ports, sums, tuple(watches),
-                   traces, events, ring)  # fmt: skip
+                   traces, events, ring, _late(q, live, seen))  # fmt: skip
+
+
+def _late(q: Population, live: set[int], seen: set[int | None]) -> dict[int, frozenset[int]]:
+    """What only a spike needs: choice at a spike -> the nodes that it takes with normals in them.
+
+    A normal number is looked up in a table, which costs more than a step does. Where all that
+    depends on one ends in ``select(spike, a, b)`` as ``a``, it is looked up only in the lanes that
+    spike; elsewhere these nodes hold anything. None of them is recorded (``seen``), may trap, or is
+    written as it is.
+    """
+    found: dict[int, set[int]] = {}
+    if q.spike is None:
+        return {}
+    sites = {q.nodes[i].attrs["site"] for i in live if q.nodes[i].op == "normal"}
+    for site in sites:
+        reached = {i for i in live if q.nodes[i].attrs.get("site") == site}
+        exits: set[int] = set()
+        for i in sorted(live):
+            node = q.nodes[i]
+            if not reached.intersection(node.args):
+                continue
+            condition = node.args[0] if node.op == "select" else None
+            if condition == q.spike and not reached & {node.args[0], node.args[2]}:
+                exits.add(i)
+            else:
+                reached.add(i)
+        ends = reached & (seen | {*q.writes.values()})
+        if ends or any(q.nodes[i].attrs.get("overflow") == "trap" for i in reached):
+            continue
+        for i in exits:
+            found.setdefault(i, set()).update(reached & _closure(q, {q.nodes[i].args[1]}))
+    # A node that also needs a normal that is always looked up is fine; one that a choice shares
+    # with another choice is computed at the first.
+    return {i: frozenset(nodes) for i, nodes in found.items()}
 
 
 def _port_span(program: Program, q: Population, port: str, dtype: DType) -> Interval | None:

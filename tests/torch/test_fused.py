@@ -264,6 +264,37 @@ def test_spikes_of_some_steps(check: Callable[..., Any]) -> None:
     check(dataclasses.replace(p, probes=tuple(probes)), 40, t0=9)
 
 
+def _jitter(mode: str = "wrap", seen: bool = False) -> Program:
+    """Neurons that rest for a random while after a spike."""
+    wide, b = Int(20), Builder("N", 5)
+    v, rest = b.state("v", wide, 0), b.state("rest", Int(8), 0)
+    ready = b.compare("le", rest, b.const(0, Int(8)))
+    moved = b.add(v, b.normal("noise"), wide, overflow="saturate")
+    fired = b.logic("and", ready, b.compare("gt", moved, b.const(20_000, wide)))
+    drawn = b.shr(b.normal("jitter"), 12, Int(8), rounding="floor", overflow=mode)
+    drawn = b.op("abs", Int(8), drawn, overflow="saturate")
+    if seen:
+        b.name_value(drawn, "drawn")
+    less = b.sub(rest, b.const(1, Int(8)), Int(8), overflow="saturate")
+    b.write("rest", b.select(fired, drawn, less), name="rest_new")
+    b.write("v", b.select(fired, b.const(0, wide), moved))
+    b.spike(fired)
+    probes = [Probe("N", "spikes"), Probe("N", "rest_new")]
+    probes += [Probe("N", "drawn")] if seen else []
+    return Program("jitter", populations=(b.build(),), probes=tuple(probes), trials=4, seed=2)
+
+
+@pytest.mark.parametrize("options", [{}, {"mode": "trap"}, {"seen": True}])
+def test_draws_that_only_a_spike_needs(options: dict, check: Callable[..., Any]) -> None:
+    p = _jitter(**options)
+    plan = plan_population(p, p.populations[0], verify(p)["N"])
+    source = fused_codegen.generate(plan).source
+    assert source.count("up, table, on & n") == (0 if options else 1)
+    assert bool(plan.late) == (not options)
+    _, probes = check(p, 150, t0=3, splits=(40,))
+    assert len(probes.events["N"].step) > 100
+
+
 # when it is used ---------------------------------------------------------------------------------
 
 
