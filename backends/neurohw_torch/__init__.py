@@ -6,9 +6,12 @@ What is promised, on the CPU and on CUDA alike:
 
 - integers, draws and fixed-point programs: the bits of the reference;
 - floats: each operation is the IEEE operation of the reference (``exp``, ``expm1`` and ``log``
-  within 2 ulp of it), none contracted, nothing in TF32. On the CPU spikes are added up in the
-  reference's order, so that sums are its bits as well; where the host may not be asked in every
-  step (CUDA), see :mod:`neurohw_torch.deliver` for the sums that are formed in another order.
+  within 2 ulp of it), none contracted, nothing in TF32. On the CPU, and by fused kernels, spikes
+  are added up in the reference's order, so that sums are its bits as well; where neither is so
+  (CUDA without Triton), see :mod:`neurohw_torch.deliver` for the sums in another order.
+
+A program runs operation by operation (:mod:`neurohw_torch.call`), or by fused Triton kernels
+(:mod:`neurohw_torch.fused_run`), which is the default on CUDA; docs/gpu.md tells the two apart.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from neurohw.program import Probes, RunState
+from neurohw.program import Dense, Float, Probes, RunState, Sparse
 from neurohw_torch.fused_deliver import Delivery, Rows, block_size, make_delivery
 from neurohw_torch.fused_plan import Group, PopPlan, storage_kind
 from neurohw_torch.fused_record import Recorder
@@ -88,12 +88,21 @@ class FusedCall:
         for plan in self.run_.plans.values():
             lanes = self._lanes(plan.pop.name)
             each += lanes * sum(8 if kind in ("i8", "f8") else 4 for kind in plan.ports.values())
-            each += lanes * (9 if plan.ring else 1)
+            each += lanes * (9 if self._listed(plan.pop.name) else 1 if plan.ring else 0.25)
             each += sum(32 * lanes / self.program.probes[j].every for j, _ in plan.traces)
             each += sum(8 * self.external[f"{plan.pop.name}.{x}"].shape[1] * plan.pop.size
                         for x in plan.leaves("external"))  # fmt: skip
         most = int(self.run_.budget / max(1.0, each)) // 8 * 8
         return max(8, min(self.run_.window, most, -(-self.steps // 8) * 8))
+
+    def _listed(self, name: str) -> bool:
+        """Whether the spikes of a population are listed, however many rows there are."""
+        return any(
+            isinstance(e.weights, Sparse)
+            or (isinstance(e.weights, Dense) and isinstance(e.weights.dtype, Float))
+            for e in self.program.edges
+            if e.source == name
+        )
 
     def _deliveries(self) -> dict[int, Delivery]:
         out = {}

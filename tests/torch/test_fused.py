@@ -292,7 +292,7 @@ def test_draws_that_only_a_spike_needs(options: dict, check: Callable[..., Any])
     assert source.count("up, table, on & n") == (0 if options else 1)
     assert bool(plan.late) == (not options)
     _, probes = check(p, 150, t0=3, splits=(40,))
-    assert len(probes.events["N"].step) > 100
+    assert len(probes.events["N"].step) > 30
 
 
 # when it is used ---------------------------------------------------------------------------------
