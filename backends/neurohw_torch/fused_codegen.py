@@ -238,13 +238,14 @@ class _Writer:
                 value = f"p{w.index}e", self.plan.ports[self.q.ports[w.index].name]
             else:
                 value = self.wide[w.index] if w.wide else self.values[w.index]
-            if value[1] == "b":
-                value = to(value, "i4"), "i4"
-            self.head += [f"lo{j} = tl.load(lim + {2 * j})", f"hi{j} = tl.load(lim + {2 * j + 1})"]
+            self.head += [
+                f"{x}{j} = {to((f'tl.load(lim + {2 * j + k})', 'i8'), w.kind)}"
+                for k, x in enumerate(("lo", "hi"))
+            ]
             self.argument("lim", "limits")
             self.fixed += [f"lo{j}", f"hi{j}"]
             self.body += [
-                f"w{j} = {to(value, 'i8')}",
+                f"w{j} = {to(value, w.kind)}",
                 f"out{j} = (w{j} < lo{j}) | (w{j} > hi{j})",
                 f"m{j} += out{j}.to(tl.int32)",
                 f"f{j} = tl.minimum(f{j}, tl.where(out{j}, k, {full('i4', NEVER)}))",

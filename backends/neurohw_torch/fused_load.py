@@ -22,7 +22,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-__all__ = ["cache_directory", "library", "load"]
+__all__ = ["cache_directory", "library", "load", "problem"]
 
 _lock = threading.RLock()
 _loaded: dict[tuple[str, bool], ModuleType] = {}
@@ -60,6 +60,18 @@ def _write(directory: Path, name: str, text: str) -> Path | None:
     except (OSError, UnicodeDecodeError):
         return None
     return path
+
+
+@cache
+def problem() -> str:
+    """Why Triton cannot drive the CUDA device here (no C compiler, say); "" if it can."""
+    try:
+        from triton.runtime import driver
+
+        driver.active.get_current_target()
+    except Exception as error:
+        return f"Triton cannot use this device: {type(error).__name__}: {error}"
+    return ""
 
 
 def _jit(interpret: bool) -> Callable[..., Any]:

@@ -167,7 +167,7 @@ def plan_population(program: Program, q: Population, spans: tuple[Interval | Non
     for w in program.watches:
         if w.population == q.name:
             i = q.value(w.value)
-            kind = kind_of(q.nodes[i].dtype, spans[i])
+            kind = "i4" if fits32(spans[i]) else "i8"
             watches.append(Tap(w.key, w.lo, w.hi, "node", i, False, kind))
     for j, x in enumerate(q.ports):
         if x.overflow == "trap" and isinstance(x.dtype, Int):

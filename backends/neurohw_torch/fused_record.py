@@ -72,7 +72,7 @@ class Recorder:
             lanes = len(trials) * plan.pop.size
             self.traces[name] = [self._trace(plan, j, i, rows, lanes) for j, i in plan.traces]
             self.watches[name] = [
-                _Watch(w.key, plan.pop.size, self._watched(lanes), []) for w in plan.watches
+                _Watch(w.key, plan.pop.size, self._watched(lanes, w.kind), []) for w in plan.watches
             ]
             if plan.events:
                 self.events[name] = []
@@ -95,12 +95,12 @@ class Recorder:
         shown = np.full(rows, -1, np.int32)
         return _Trace(probe, sink, samples, at, shown, dtype.storage == np.bool_)
 
-    def _watched(self, lanes: int) -> dict[str, Tensor]:
+    def _watched(self, lanes: int, kind: str) -> dict[str, Tensor]:
         return {
             what: torch.empty(lanes, dtype=dtype, device=self.device)
             for what, dtype in (
                 ("count", torch.int32), ("first", torch.int32),
-                ("low", torch.int64), ("high", torch.int64),
+                ("low", _DTYPES[kind]), ("high", _DTYPES[kind]),
             )
         }  # fmt: skip
 
@@ -130,8 +130,9 @@ class Recorder:
             for w in watches:
                 w.arrays["count"].zero_()
                 w.arrays["first"].fill_(NEVER)
-                w.arrays["low"].fill_(2**63 - 1)
-                w.arrays["high"].fill_(-(2**63))
+                info = torch.iinfo(w.arrays["low"].dtype)
+                w.arrays["low"].fill_(info.max)
+                w.arrays["high"].fill_(info.min)
 
     def take(self, t: int, n: int, fired: Mapping[str, Tensor]) -> None:
         """After a window; ``fired`` are the spikes of populations with edges, from its row 0."""
@@ -158,8 +159,8 @@ class Recorder:
         place = a["first"].to(torch.int64) * lanes + torch.arange(lanes, device=self.device)
         first = place.min()
         first = torch.where(first >= NEVER * lanes, -1, first + t * lanes)
-        return torch.stack([a["count"].sum(dtype=torch.int64), first, a["low"].min(),
-                            a["high"].max()])  # fmt: skip
+        low, high = a["low"].min().to(torch.int64), a["high"].max().to(torch.int64)
+        return torch.stack([a["count"].sum(dtype=torch.int64), first, low, high])
 
     # spikes as keys, (trial row * steps + step) * size + element --------------------------------
 

@@ -31,9 +31,9 @@ Array = np.ndarray
 _interpreting = threading.RLock()  # Triton's interpreter replaces functions of triton.language
 
 
-def _limits(lo: int, hi: int) -> tuple[int, int]:
-    """Limits of a watch in int64; every value is outside if no int64 lies within."""
-    least, most = -(2**63), 2**63 - 1
+def _limits(lo: int, hi: int, bits: int) -> tuple[int, int]:
+    """Limits of a watch in an integer of ``bits``; all is outside if none of these lies within."""
+    least, most = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
     return (most, least) if lo > most or hi < least else (max(lo, least), min(hi, most))
 
 
@@ -92,7 +92,7 @@ class FusedRun:
             return torch.tensor(found, dtype=dtype, device=self.device)
 
         key = [p.seed & 0xFFFFFFFF, p.seed >> 32, *(site_hash(site) for site in k.sites)]
-        limits = [x for w in k.plan.watches for x in _limits(w.lo, w.hi)]
+        limits = [x for w in k.plan.watches for x in _limits(w.lo, w.hi, 8 * int(w.kind[1]))]
         table = normal_table().view(np.int16) if self.draws else np.zeros(0, np.int16)
         return {
             "ci": numbers(k.ints, torch.int64),

@@ -91,10 +91,13 @@ class TorchBackend:
         """Why ``program`` is run eagerly, operation by operation; "" if by fused kernels."""
         if not self.fused:
             return "fused kernels are off" if find_spec("triton") else "triton is not installed"
+        from neurohw_torch.fused_load import problem
         from neurohw_torch.fused_plan import why_not
 
         reason = why_not(program)
-        return f"unsupported by fused: {reason}" if reason else ""
+        if reason:
+            return f"unsupported by fused: {reason}"
+        return problem() if self.device.type == "cuda" else ""
 
     def unsupported(self, program: Program) -> list[tuple[str, str]]:
         if self.device.type == "mps":

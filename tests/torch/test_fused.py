@@ -332,6 +332,23 @@ def test_option_and_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         path()
 
 
+def test_a_device_that_triton_cannot_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    from triton.runtime import driver
+
+    class Broken:
+        def get_current_target(self) -> None:
+            raise RuntimeError("Failed to find C compiler")
+
+    monkeypatch.setattr(driver, "_active", Broken())
+    fused_load.problem.cache_clear()
+    b = backend()
+    b.device = torch.device("cuda")  # as far as the rule is concerned
+    assert b.not_fused(_net(RINGS[0])) == (
+        "Triton cannot use this device: RuntimeError: Failed to find C compiler"
+    )
+    fused_load.problem.cache_clear()
+
+
 def test_source_without_a_directory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fused_load, "_loaded", {})
     monkeypatch.setenv("NEUROHW_CACHE_DIR", "")
