@@ -8,6 +8,7 @@ in the cache. Floats are added in the order of the sources, as everywhere.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ __all__ = ["Product", "advance_history", "find", "multiply", "outside", "prepare
 
 Array = np.ndarray
 LARGE = 1 << 21  # bytes of weights that no second-level cache holds: these go tile by tile
-ROWS = 256  # steps and trials of a task, also what 16 bits hold of 8
+ROWS = 512  # steps and trials of a task
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,14 @@ def tile(dtype: np.dtype) -> int:
     return 128 if dtype.itemsize == 1 else 64
 
 
+def aligned(shape: tuple[int, ...], dtype: np.dtype) -> Array:
+    """An empty array that begins where a line of cache does, so that no load takes two."""
+    count = math.prod(shape) * dtype.itemsize
+    raw = np.empty(count + 64, np.uint8)
+    first = -raw.ctypes.data % 64
+    return raw[first : first + count].view(dtype).reshape(shape)
+
+
 def prepare(program: Program, product: Product) -> list[Array]:
     """The weights of each edge as the sums take them.
 
@@ -103,7 +112,9 @@ def prepare(program: Program, product: Product) -> list[Array]:
             width = tile(narrow)
             rows = np.zeros((-(-len(data) // width) * width, data.shape[1]), narrow)
             rows[: len(data)] = data
-            data = np.ascontiguousarray(rows.reshape(-1, width, data.shape[1]).transpose(0, 2, 1))
+            tiles = rows.reshape(-1, width, data.shape[1]).transpose(0, 2, 1)
+            data = aligned(tiles.shape, narrow)
+            data[:] = tiles
         out.append(data)
     return out
 
@@ -136,7 +147,8 @@ def multiply(
             continue
         width = data.shape[0] * data.shape[2]
         if total is None or total.shape[1] < width:
-            sums = np.zeros((len(x), width), DTYPES[product.kind])
+            sums = aligned((len(x), width), DTYPES[product.kind])
+            sums[:] = 0
             if total is not None:
                 sums[:, : total.shape[1]] = total
             total = sums
@@ -242,7 +254,7 @@ def _rows(groups, sources, data, tiles, width, out, stride, lane, start):
     ``groups``: flags of each row of ``out``, in eights. ``lane`` and ``start`` are scratch.
     """
     wide()
-    n, m = len(start) - 1, 0
+    n, m = len(groups), 0
     for r in range(n):
         start[r] = m
         m += spiking(groups[r], sources, lane[m:])
@@ -251,7 +263,7 @@ def _rows(groups, sources, data, tiles, width, out, stride, lane, start):
         for r in range(n):
             a, to = start[r], r * stride + j * width
             while a < start[r + 1]:  # in pieces that 16 bits hold
-                b = min(a + ROWS, start[r + 1])
+                b = min(a + 256, start[r + 1])
                 _add_tile(out, to, data, j * sources * width, lane, a, b)
                 a = b
 
@@ -265,8 +277,8 @@ def _add_rows(flags: Array, data: Array, out: Array) -> None:
 
     def work(r: int) -> None:
         n = min(ROWS, rows - r)
-        lane, start = np.empty(n * sources, np.int32), np.empty(n + 1, np.int64)
-        part = out[r : r + n].reshape(-1)
+        lane = np.empty(int(np.count_nonzero(padded[r : r + n])) + 1, np.int32)
+        start, part = np.empty(n + 1, np.int64), out[r : r + n].reshape(-1)
         _rows(groups[r : r + n], sources, flat, tiles, width, part, out.shape[1], lane, start)
 
     with ThreadPoolExecutor(numba.get_num_threads()) as pool:

@@ -141,19 +141,33 @@ def append(fired, n, k, lane, row, m):
     return m + n
 
 
+@inlined
+def _trial(lane, row, j, b, w):
+    """Trial of event ``j`` in the block, ``b`` that of the one before: in a step they ascend."""
+    if w == 1:
+        return np.int64(lane[j])
+    if j > 0 and row[j] != row[j - 1]:
+        b = 0
+    while lane[j] >= (b + 1) * w:
+        b += 1
+    return b
+
+
 @jit
 def tally(lane, row, t, b0, w, steps, count):
     """Count events by trial (``steps`` = 1), or by trial and step; ``t`` is that of row 0."""
+    b = 0
     for j in range(len(lane)):
-        b = b0 + lane[j] // np.int32(w)
-        count[b * steps + (t + row[j] if steps > 1 else 0)] += 1
+        b = _trial(lane, row, j, b, w)
+        count[(b0 + b) * steps + (t + row[j] if steps > 1 else 0)] += 1
 
 
 @jit
 def place(lane, row, t, t0, b0, e0, w, steps, trials, start, trial, step, element):
     """Put events where ``start`` says, and move it on; they come in the order (step, lane)."""
+    b = 0
     for j in range(len(lane)):
-        b = lane[j] // np.int32(w)
+        b = _trial(lane, row, j, b, w)
         c = (b0 + b) * steps + (t + row[j] if steps > 1 else 0)
         o = start[c]
         start[c] = o + 1

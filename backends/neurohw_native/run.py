@@ -50,6 +50,8 @@ class NativeRun:
             q.name: plan_population(program, q, spans[q.name], ahead) for q in program.populations
         }
         for names in components(program, ahead):
+            if not any(plans[n].live or plans[n].event_probe is not None for n in names):
+                continue  # all that it sends is summed ahead
             coupled = len(names) > 1 or any(e.target == names[0] for e in left)
             kernel = generate(program, [plans[n] for n in names], coupled)
             self.kernels.append((kernel, Tables(program, kernel), load(kernel.source)))

@@ -114,18 +114,36 @@ def w1_network() -> Any:
 
 def w2_explicit(asked: dict) -> Ready:
     """Every train a source of its own."""
-    p, n = w.W2, asked["size"]
-    net = nh.Network("W2")
-    net.population("N", nh.LIF(size=n, **{k: p[k] for k in ("C", "g_L", "E_L", "V_th", "V_reset",
-                                                            "t_ref")}))  # fmt: skip
+    net, n = w2_network(asked)
     for k in "EI":
-        trains = p["trains_" + k]
-        net.driver(k, nh.Poisson(size=n * trains, rate=p["rate_" + k]))
+        trains = w.W2["trains_" + k]
+        net.driver(k, nh.Poisson(size=n * trains, rate=w.W2["rate_" + k]))
         matrix = nh.CSR((n, n * trains), trains * np.arange(n + 1), np.arange(n * trains),
-                        np.full(n * trains, p["w_" + k]))  # fmt: skip
-        net.connect(k, "N", nh.Conductance(weight=matrix, tau=p["tau_syn"], E_rev=p["E_" + k],
-                                           receptor=k))  # fmt: skip
+                        np.full(n * trains, w.W2["w_" + k]))  # fmt: skip
+        net.connect(k, "N", w2_synapse(k, matrix))
     return _ready(asked, net)
+
+
+def w2_pooled(asked: dict) -> Ready:
+    """The sum of a neuron's trains of each kind is drawn at once."""
+    net, n = w2_network(asked)
+    for k in "EI":
+        pool = nh.PooledPoisson(size=n, trains=w.W2["trains_" + k], rate=w.W2["rate_" + k])
+        net.driver(k, pool)
+        net.connect(k, "N", w2_synapse(k, np.full(n, w.W2["w_" + k])), connectivity="one_to_one")
+    return _ready(asked, net)
+
+
+def w2_network(asked: dict) -> tuple[Any, int]:
+    """The neurons alone, and their number."""
+    net, n = nh.Network("W2"), asked["size"]
+    names = ("C", "g_L", "E_L", "V_th", "V_reset", "t_ref")
+    net.population("N", nh.LIF(size=n, **{k: w.W2[k] for k in names}))
+    return net, n
+
+
+def w2_synapse(k: str, weight: Any) -> Any:
+    return nh.Conductance(weight=weight, tau=w.W2["tau_syn"], E_rev=w.W2["E_" + k], receptor=k)
 
 
 def w3(asked: dict) -> Ready:
@@ -147,28 +165,28 @@ def w3(asked: dict) -> Ready:
 
 
 def w4_binary(asked: dict) -> Ready:
+    """The input as spikes."""
+    return _layer(asked, nh.SpikeArray, "spikes", lambda given: given > 0)
+
+
+def w4(asked: dict) -> Ready:
+    """The input as numbers."""
+    return _layer(asked, nh.AnalogInput, "value", lambda given: given)
+
+
+def _layer(asked: dict, driver: Any, external: str, sent: Any) -> Ready:
     """Jumps of V, a trial per item of the batch; tau such that V keeps beta of itself in a step."""
     n, p = asked["size"], w.W4
     with np.load(asked["data"]) as data:
-        weights, given = data["weights"], data["given"] > 0
+        weights, given = data["weights"], data["given"]
     net = nh.Network("W4")
-    net.driver("S", nh.SpikeArray(size=n))
+    net.driver("S", driver(size=n))
     tau = -w.DT / math.log(p["beta"])
     net.population("N", nh.LIF(size=n, C=1e-9, tau=tau, E_L=0.0, V_th=p["threshold"]))
     net.connect("S", "N", nh.Delta(weight=weights), delay_steps=0)
     net.probe("N", "spikes")
     made = lower(net, "float32", dt=w.DT, method="exponential", trials=p["batch"]).program
-    return Ready(asked, made, {"S.spikes": given})
-
-
-def w4(asked: dict) -> Ready:
-    """No edge carries values yet."""
-    raise protocol.Cannot("an edge carries spikes, not values")
-
-
-def w2_pooled(asked: dict) -> Ready:
-    """No driver draws the sum of many trains yet."""
-    raise protocol.Cannot("no driver draws the sum of many trains")
+    return Ready(asked, made, {f"S.{external}": sent(given)})
 
 
 def w5(asked: dict) -> Ready:
