@@ -220,22 +220,25 @@ def test_import_is_light_and_cache_may_be_missing(tmp_path) -> None:
         "q.write('v', q.add(v, c, Int(8), overflow='wrap'))\n"
         "p = Program('p', populations=(q.build(),))\n"
         "print(b.compile(p)(initial_state(p), None, 0, 100)[0].values['N.v'].tolist())\n"
+        "print('numba.np.linalg' in sys.modules)\n"
     )
     import os
 
     file = tmp_path / "file"
     file.write_text("not a directory")
-    for place in ("", str(file / "below"), str(tmp_path / "new"), str(tmp_path / "new")):
+    new = str(tmp_path / "new")
+    for place, compiles in (("", True), (str(file / "below"), True), (new, True), (new, False)):
         env = {
             **os.environ,
             "NEUROHW_CACHE_DIR": place,
             "PYTHONPATH": os.pathsep.join(x for x in sys.path if x),
         }
         done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
-        assert done.stdout.strip() == "[[44, 44]]", done.stderr
+        assert done.stdout == f"[[44, 44]]\n{compiles}\n", done.stderr
     assert list((tmp_path / "new").rglob("*.nbc")), "machine code is kept for the next process"
 
 
+@pytest.mark.usefixtures("hears_interrupt")
 def test_interrupt_is_heard(kit) -> None:
     import _thread
     import time
