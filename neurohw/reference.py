@@ -319,7 +319,7 @@ class ReferenceRun:
                         trials,
                     )
                 value = evaluate(node, args, [q.nodes[a].dtype for a in node.args])
-            out.append(np.broadcast_to(value, shape))
+            out.append(value if np.shape(value) == shape else np.broadcast_to(value, shape))
         return out
 
     def _record(
