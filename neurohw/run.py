@@ -138,13 +138,9 @@ def run(
         trials=spec.trials,
         device_per_trial=device_per_trial,
     )
-    return run_program(
-        with_spikes(lowered.program, record),
-        backend,
-        spec.steps,
-        inputs=inputs,
-        progress=progress,
-    )
+    program = with_spikes(lowered.program, record)
+    del lowered  # the report knows every weight that was asked for
+    return run_program(program, backend, spec.steps, inputs=inputs, progress=progress)
 
 
 def run_program(
