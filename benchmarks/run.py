@@ -46,9 +46,13 @@ def main() -> None:
             process = subprocess.Popen([sys.executable, str(HERE / script), *rest], text=True,
                                        stdout=subprocess.PIPE)  # fmt: skip
             assert process.stdout is not None
-            for line in process.stdout:
-                print(line, end="", flush=True)
-                log.write(line)
+            try:
+                for line in process.stdout:
+                    print(line, end="", flush=True)
+                    log.write(line)
+            except KeyboardInterrupt:  # the script has heard it as well
+                process.wait()
+                raise SystemExit("interrupted; `make bench RESUME=1` goes on") from None
             if process.wait():
                 raise SystemExit(f"{script} failed with status {process.returncode}")
 

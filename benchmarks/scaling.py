@@ -191,7 +191,7 @@ def table(kept: dict[str, Any]) -> list[str]:
         memory = [f"{found[k]:,.1f}" if k in found else ""
                   for k in ("bytes_per_element", "bytes_per_synapse")]  # fmt: skip
         out.append(f"| {case} | {sizes} | " + " | ".join(fits + memory) + " |")
-    return out
+    return [*out, "", "![cost against size](performance.png)"]
 
 
 if __name__ == "__main__":

@@ -89,10 +89,34 @@ def _measure(case: str, size: int, options: Any, record: dict, path: Path, tell:
         path.with_suffix(".new").write_text(text)
         path.with_suffix(".new").replace(path)
 
+    def last(workers: dict[str, harness.Worker]) -> None:
+        if case == "W5" and size == w.SIZES["W5"][0]:
+            entry["identical"] = _identical(workers, options.out, tell)
+
     results = harness.measure(starters, requests, rounds=options.rounds, long=options.long,
-                              tell=tell, keep=keep)  # fmt: skip
+                              tell=tell, keep=keep, last=last)  # fmt: skip
     entry["complete"] = True
     keep(results)
+
+
+def _identical(workers: dict[str, harness.Worker], out: Path, tell: Any) -> dict[str, Any]:
+    """Whether u, v and spikes of every step are the same integers in neurohw and in Lava."""
+    import numpy as np
+
+    arrays = {}
+    for name in (contenders.OURS, "Lava, 1 core"):
+        if name not in workers:
+            return {}
+        tell(f"u, v and spikes of {name}")
+        path = out / f"states-{name.split(',')[0]}.npz"
+        try:
+            workers[name].ask(600, do="dump", path=str(path))
+        except harness.Failed as error:
+            return {"failed": str(error)}
+        with np.load(path) as data:
+            arrays[name] = dict(data)
+    ours, theirs = arrays.values()
+    return {k: bool(np.array_equal(ours[k], theirs[k])) for k in ("u", "v", "spikes")}
 
 
 def _check(entry: dict[str, Any]) -> None:
@@ -172,12 +196,13 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--sizes", type=lambda x: [int(n) for n in x.split(",")])
     parser.add_argument("--only", type=lambda x: x.split(","), help="peers, beside neurohw")
     parser.add_argument("--resume", action="store_true", help="keep complete cases of --out")
-    parser.add_argument("--long", type=float, default=60.0,
-                        help="seconds: a peer slower than this is run once")  # fmt: skip
+    parser.add_argument("--long", type=float, help="seconds: a peer slower than this is run once "
+                        "(60; 10 if quick)")  # fmt: skip
     parser.add_argument("--env", action="append", default=[], metavar="NAME=PYTHON",
                         help="use this interpreter for an environment")  # fmt: skip
     options = parser.parse_args()
     options.env = dict(x.split("=", 1) for x in options.env)
+    options.long = options.long or (10.0 if options.quick else 60.0)
     options.rounds = options.rounds or (QUICK_ROUNDS if options.quick else ROUNDS)
     return options
 

@@ -5,6 +5,7 @@ Every bound is derived here, from the number of spikes and from what is known of
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -18,6 +19,7 @@ LIMIT = 5.0
 """Standard errors; one of 10^6 honest numbers is further away."""
 
 
+@functools.cache
 def w1_count(
     size: int, steps: int, *, method: str, t_ref: float, jitter: float
 ) -> tuple[float, float]:

@@ -43,9 +43,21 @@ class Contender:
     quick: bool = True
 
 
-def _threads(peer: str, env: str, script: str, cases: tuple[str, ...]) -> list[Contender]:
-    return [Contender(f"{peer}, {k} thread{'s' * (k > 1)}", peer, env, script, cases,
-                      {"threads": k}) for k in (1, 2)]  # fmt: skip
+def _threads(
+    peer: str, env: str, script: str, cases: tuple[str, ...], quick: tuple[int, ...] = (1, 2)
+) -> list[Contender]:
+    return [
+        Contender(
+            f"{peer}, {k} thread{'s' * (k > 1)}",
+            peer,
+            env,
+            script,
+            cases,
+            {"threads": k},
+            quick=k in quick,
+        )
+        for k in (1, 2)
+    ]
 
 
 CONTENDERS = (
@@ -57,14 +69,14 @@ CONTENDERS = (
     *_threads("Brian2 C++", "brian2", "peer_brian2.py", FLOATS),
     Contender("Brian2 Cython", "Brian2 Cython", "brian2", "peer_brian2.py",
               ("W1", "W2-pooled", "W3", "W6"), {"mode": "cython"}, {"W1": 10_000}, quick=False),
-    *_threads("NEST", "nest", "peer_nest.py", FLOATS),
+    *_threads("NEST", "nest", "peer_nest.py", FLOATS, quick=(2,)),
     *(Contender(name, name, "torch", "peer_torch.py", LAYERS, {"library": name},
                  quick=name in ("snnTorch", "SpikingJelly"))
       for name in ("snnTorch", "Norse", "SpikingJelly", "sinabs")),
     Contender("matrix product alone", "matrix product alone", "torch", "peer_torch.py",
               ("W4", "W4-binary"), {"library": "product"}),
     *(Contender(f"Lava, {k} core{'s' * (k > 1)}", "Lava", "own", "peer_lava.py", ("W5",),
-                {"cores": k}) for k in (1, 2)),
+                {"cores": k}, quick=k == 1) for k in (1, 2)),
     Contender("Brian2Loihi", "Brian2Loihi", "brian2loihi", "peer_brian2loihi.py", ("W5",)),
     Contender("nengo-loihi", "nengo-loihi", "nengoloihi", "peer_nengoloihi.py", ("W5",)),
 )  # fmt: skip

@@ -181,6 +181,7 @@ def measure(
     timeout: float = 900.0,
     tell: Callable[[str], None] = print,
     keep: Callable[[dict[str, Result]], None] = lambda _: None,
+    last: Callable[[dict[str, Worker]], None] = lambda _: None,
 ) -> dict[str, Result]:
     """Build the case in every worker, then run them in turn.
 
@@ -193,7 +194,9 @@ def measure(
     long : float
         A contender whose run takes more seconds than this is not asked again.
     keep : callable
-        Gets all results after each round, so that an interrupt loses one round at most.
+        Gets all results after each sample, so that an interrupt loses none.
+    last : callable
+        Gets the workers that are left, when all has been measured.
     """
     results = {name: Result(name) for name in starters}
     workers: dict[str, Worker] = {}
@@ -230,6 +233,7 @@ def measure(
             answer.pop("is")
             result.samples.append(answer)
             keep(results)
+        last(workers)
     finally:
         for worker in workers.values():
             worker.end()

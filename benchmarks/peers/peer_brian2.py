@@ -81,7 +81,9 @@ def w1(asked):
         group.v = p["E_L"]
         return [group, b2.SpikeMonitor(group)]
 
-    return Ready(asked, make, asked["steps"] * w.DT, w.DT, asked.get("real", "float32"))
+    ready = Ready(asked, make, asked["steps"] * w.DT, w.DT, asked.get("real", "float32"))
+    ready.about["method"] = "euler"
+    return ready
 
 
 def w2(asked):

@@ -43,17 +43,16 @@ class Ready:
         n, self.steps = asked["size"], asked["steps"]
         with np.load(asked["data"]) as data:
             self.weights, self.given = data["weights"].astype(np.int32), data["spikes"]
-        self.n, self.run_before = n, 0
+        self.n, self.has_read = n, False
         cores = asked.get("cores", 2)
         if cores == 1:
             os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[0]})
         self.about = {"cores": cores}
         start = time.perf_counter()
         with quiet():
-            self.lif, self.dense, sink = self._network()
+            self.lif, self.dense, _ = self._network()
             self.sink = Sink(shape=(n,), buffer=self.steps)
             self.lif.s_out.connect(self.sink.a_in)
-            del sink
             self.config = Loihi2SimCfg(select_tag="fixed_pt")
             self.lif.run(condition=RunSteps(num_steps=self.steps), run_cfg=self.config)
         self.compile_s = time.perf_counter() - start
@@ -67,13 +66,16 @@ class Ready:
         return lif, dense, source
 
     def run(self, seed: int) -> dict:
-        """All steps again, from zero; then read the recording."""
+        """All steps again, from zero; the first time, also read the recording (up to a minute)."""
         zero = np.zeros(self.n, np.int32)
         for variable in (self.lif.u, self.lif.v, self.dense.a_buff):
             variable.set(zero)
         seconds, _ = protocol.timed(
             self.lif.run, condition=RunSteps(num_steps=self.steps), run_cfg=self.config
         )
+        if self.has_read:
+            return {"seconds": seconds, "spikes": None}
+        self.has_read = True
         read, spikes = protocol.timed(self.sink.data.get)
         return {"seconds": seconds, "spikes": int(spikes.sum()), "read_s": read}
 

@@ -74,7 +74,7 @@ def serve(load, builders):
             if asked["do"] == "build":
                 if asked["case"] not in builders:
                     raise Cannot("no such model here")
-                begin = time.perf_counter()
+                begin, built = time.perf_counter(), None
                 built = builders[asked["case"]](asked)
                 whole = time.perf_counter() - begin
                 compile_s = getattr(built, "compile_s", 0.0)

@@ -11,7 +11,7 @@ from harness import median
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["BEGIN", "END", "fastest", "replace", "rows", "show", "summary", "write"]
+__all__ = ["BEGIN", "END", "fastest", "replace", "rows", "same", "show", "summary", "write"]
 
 BEGIN, END = "<!-- generated: {} -->", "<!-- end of generated: {} -->"
 HEAD = ["peer", "run (s)", "least..most", "x", "set-up (s)", "compile (s)", "spikes", "note"]
@@ -56,7 +56,8 @@ def rows(entry: dict[str, Any]) -> list[list[str]]:
         middle = _time(r)
         out.append([
             r["name"], _number(middle), f"{_number(min(seconds))}..{_number(max(seconds))}",
-            _number(middle / ours), _number(r["import_s"] + r["setup_s"]),
+            _number(middle / ours) if 0 < ours < float("inf") else "",
+            _number(r["import_s"] + r["setup_s"]),
             _number(r["compile_s"]), f"{median(counts):,.0f}" if counts else "", "; ".join(notes),
         ])  # fmt: skip
     return out
@@ -76,12 +77,25 @@ def show(console: Console, record: dict[str, Any], keys: list[str]) -> None:
         for row in rows(entry):
             table.add_row(*row)
         console.print(table)
+        if entry.get("identical"):
+            console.print(same(entry), "\n")
 
 
 def title(entry: dict[str, Any]) -> str:
     """Case, size and what it is."""
     unit = "trials" if entry["case"] == "W1" else "neurons"
     return f"{entry['case']}, {entry['size']:,} {unit}: {w.TITLES[entry['case']]}"
+
+
+def same(entry: dict[str, Any]) -> str:
+    """Whether every step's numbers are Lava's, in words."""
+    found = entry["identical"]
+    if "failed" in found:
+        return f"Not compared with Lava step by step: {found['failed']}."
+    differ = [k for k, equal in found.items() if not equal]
+    if differ:
+        return f"DIFFERS from Lava in {', '.join(differ)}."
+    return f"{', '.join(found)} of every step and neuron are the same integers as Lava's."
 
 
 def summary(record: dict[str, Any]) -> list[str]:
@@ -117,6 +131,8 @@ def write(record: dict[str, Any], path: Path) -> None:
         parts += [f"### {title(entry)}", "", "| " + " | ".join(HEAD) + " |"]
         parts += ["|---" * len(HEAD) + "|"]
         parts += ["| " + " | ".join(row) + " |" for row in rows(entry)] + [""]
+        if entry.get("identical"):
+            parts += [same(entry), ""]
     parts += ["Versions: " + "; ".join(_versions(record)) + "."]
     path.write_text(replace(path.read_text(), "peers", "\n".join(parts)))
 

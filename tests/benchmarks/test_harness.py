@@ -53,9 +53,11 @@ def test_all_run_in_turn_and_every_sample_is_kept(tmp_path: Path) -> None:
 
 def test_results_are_handed_over_after_every_sample(tmp_path: Path) -> None:
     counts: list[list[int]] = []
-    measure(["a", "b"], tmp_path, rounds=2,
+    left: list[str] = []
+    measure(["a", "b", "dies"], tmp_path, rounds=2, last=left.extend,
             keep=lambda r: counts.append([len(x.samples) for x in r.values()]))  # fmt: skip
-    assert counts == [[0, 0], [1, 0], [1, 1], [2, 1], [2, 2]]
+    assert counts == [[a, b, 0] for a, b in ((0, 0), (1, 0), (1, 1), (2, 1), (2, 2))]
+    assert left == ["a", "b"]
 
 
 @pytest.mark.parametrize(

@@ -149,6 +149,12 @@ def test_summary_has_a_column_per_peer_and_no_ratio_without_a_standard() -> None
     assert lines[2:] == ["| W1 100 | 0.02 | 20 | 100 |", "| W1 200 | - |  |  |"]
 
 
+def test_a_difference_from_lava_is_said() -> None:
+    good = {"u": True, "v": True, "spikes": True}
+    assert "same integers" in report.same({"identical": good})
+    assert report.same({"identical": good | {"v": False}}) == "DIFFERS from Lava in v."
+
+
 def test_only_what_lies_between_the_markers_is_replaced(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("# Speed\n\nby hand\n")
