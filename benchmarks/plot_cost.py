@@ -47,7 +47,7 @@ def draw(record: dict[str, Any], scaling: dict[str, Any], path: Path) -> None:
             if peer not in names:
                 names.append(peer)
             ours = peer == contenders.OURS
-            axis.plot(*zip(*found, strict=True), "o-", color="black" if ours else
+            axis.plot(*zip(*found, strict=True), marker="o", color="black" if ours else
                       f"C{names.index(peer) % 10}", linewidth=2 if ours else 1, markersize=4,
                       linestyle="-" if names.index(peer) < 10 else "--", label=peer)  # fmt: skip
         rows = scaling.get(case, {}).get("rows", [])

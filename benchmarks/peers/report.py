@@ -48,6 +48,10 @@ def rows(entry: dict[str, Any]) -> list[list[str]]:
         reads = [s["read_s"] for s in r["samples"] if s.get("read_s") is not None]
         if reads and max(reads) > 0.1 * median(seconds):
             notes.append(f"reading the spikes back: {_number(reads[0])} s")
+        silent = [s["silent_s"] for s in r["samples"] if s.get("silent_s") is not None]
+        if silent:
+            share = 1 - median(silent) / median(seconds)
+            notes.append(f"recording is {share:.0%} of the run")
         if r.get("right") is False:
             notes.append(f"SPIKES: expected {r['bound']}")
         if r["failed"]:

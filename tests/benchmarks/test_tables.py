@@ -141,6 +141,12 @@ def test_rows_hold_medians_ratios_extremes_and_what_is_wrong() -> None:
     assert table["Norse"][1] == "-" and table["Norse"][7] == "ImportError: norse"
 
 
+def test_the_share_of_recording_and_of_reading_is_said() -> None:
+    samples = [{"seconds": 2.0, "spikes": 1, "silent_s": 1.5, "read_s": 0.3}] * 3
+    (row,) = report.rows({**ENTRY, "results": [result("neurohw", []) | {"samples": samples}]})
+    assert row[7] == "reading the spikes back: 0.3 s; recording is 25% of the run"
+
+
 def test_summary_has_a_column_per_peer_and_no_ratio_without_a_standard() -> None:
     other = {**ENTRY, "size": 200, "results": [result("neurohw", [], failed="no"),
                                                result("NEST, 1 thread", [2.0])]}  # fmt: skip
