@@ -37,7 +37,8 @@ from neurohw.program import (
     verify,
 )
 from neurohw.reference import ReferenceRun
-from neurohw.testing import directed_cases, examine, report
+from neurohw.testing import directed_cases, examine
+from neurohw.testing.summary import FAMILIES, each, share
 from neurohw_torch import fused_codegen, fused_deliver, fused_load
 from neurohw_torch.fused_call import FusedCall
 from neurohw_torch.fused_plan import groups, plan_population, why_not
@@ -63,10 +64,17 @@ def test_directed_cases_conform(label: str) -> None:
 
 
 @pytest.mark.slow
-def test_random_programs_conform() -> None:
-    found = report(backend(), 4)
-    assert not found.failures, found.failures
-    assert found.checks["identity"] > len(CASES) / 2
+@pytest.mark.parametrize("family", FAMILIES)
+def test_random_programs_conform(family: str) -> None:
+    seen = []
+
+    def visit(case: Any) -> None:
+        seen.append(case)
+        assert backend().compile(case.program).path == "fused"
+        assert not examine(backend(), case).failures
+
+    each(FAMILIES[family](), share(family, 4), visit)
+    assert seen
 
 
 # What is wrong, in the source of a kernel, and a directed case that must find it.
