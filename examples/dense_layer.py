@@ -3,7 +3,7 @@
 In each step v' = 0.9 v + W x, a spike where v' > 1, and back to zero: the layer of the Open
 Neuromorphic benchmark (``Linear(n, n)``, then LIF), written as a network. The numbers x come from
 outside, 16 samples at once as trials; the same network runs in binary64, in binary32, and in the
-dialect of snnTorch, which resets one step later.
+dialect of snnTorch, which shows v before the reset and spikes alike.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -113,7 +114,7 @@ class Call:
         for plan in self.plans:
             self.blocks[plan.population.name] = self._block_values(plan, t, n)
         ahead = {
-            key: port.gather_ahead(n, self.count, self._sent).unbind(0)
+            key: port.gather_ahead(n, self.count, partial(self._sent, n)).unbind(0)
             for key, port in self.ports.items()
             if port.ahead
         }
@@ -154,10 +155,11 @@ class Call:
             values[x.out] = x.fn(*[values[a] for a in x.args])
         return values
 
-    def _sent(self, population: str, key: str) -> Tensor:
-        """A value that edges carry in all steps of the block."""
+    def _sent(self, n: int, population: str, key: str) -> Tensor:
+        """A value that edges carry in all n steps of the block, ``[n, T, size]``."""
         slot = next(plan.sent[key] for plan in self.plans if plan.population.name == population)
-        return self.blocks[population][slot]
+        size = self.program.population(population).size
+        return self.blocks[population][slot].expand(n, self.count, size)
 
     def _samples(self, tap: Tap, level: int, at: np.ndarray, n: int) -> Tensor:
         """``[len(at), T, size]`` of a tap at the steps ``at`` of the block."""

@@ -157,8 +157,7 @@ class InPort:
         shape = (steps, trials, self.size)
         total = torch.zeros(shape, dtype=self.total, device=self.device)
         for source, key, carry in self.ahead:
-            values = sent(source, key)
-            values = values.expand(steps, trials, values.shape[-1])
+            values = sent(source, key)  # [steps, T, sources]
             carry(total.view(-1, self.size), values.reshape(-1, values.shape[-1]))
         return total
 

@@ -24,4 +24,4 @@ def test_spikes_are_those_of_the_recursion():
         spikes += (v > 1).sum()
         v[v > 1] = 0
     assert found["float64"] == spikes > 100
-    assert found["snntorch"] != spikes  # its reset comes a step later
+    assert abs(found["float32"] - spikes) <= spikes / 100 and found["snntorch"] == found["float32"]

@@ -136,3 +136,19 @@ def test_values_known_ahead_are_weighted_for_many_steps_at_once(monkeypatch) -> 
     _, want = simulate(ReferenceRun(p), p, 16, inputs={"A.x": x})
     np.testing.assert_array_equal(got.traces["B.in"], want.traces["B.in"])
     assert calls[0] == (32, 4) and calls[1:] == [(2, 4)] * 16
+
+
+@pytest.mark.parametrize("shape", [(), (4,), (3, 1), (3, 4)], ids=str)
+def test_parameters_and_constants_are_carried_in_any_shape(check, shape) -> None:
+    """A value that is the same for all elements, trials or steps is stored so, and spread here."""
+    a, b = Builder("A", 4), Builder("B", 2)
+    param = a.param("p", F64, np.arange(1.0, 1 + np.prod(shape, dtype=int)).reshape(shape))
+    a.name_value(param, "p")
+    a.name_value(a.const(3.0, F64), "c")
+    x = b.port("in", F64)
+    b.name_value(x, "x")
+    w = Dense(F64, freeze(np.arange(8.0).reshape(2, 4), F64))
+    edges = [Edge("A", "B", "in", w, d, v) for d in (0, 1) for v in ("p", "c")]
+    p = Program("p", populations=(a.build(), b.build()), edges=tuple(edges), trials=3,
+                probes=(Probe("B", "x"),))  # fmt: skip
+    check(p, 5)
