@@ -162,3 +162,41 @@ def test_pooling_counts_spikes() -> None:
     n.probe("out", "v")
     v = nh.run(n, backend="reference", steps=1, dt="1 ms").trace("out", "v").values
     assert np.allclose(v.ravel(), [3e-3, 0, 0, 1e-3, 4e-3, 0, 0, 2e-3], rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize(
+    "engine,target", [("torch", "float64"), ("lava", "loihi1"), ("snntorch", "snntorch")]
+)
+def test_other_engines_run_it(engine: str, target: str) -> None:
+    """As it is, or written out as sparse or dense weights."""
+    pytest.importorskip({"torch": "torch", "lava": "lava", "snntorch": "snntorch"}[engine])
+    w = conv2d(kernel(), input_shape=(4, 5, 7))
+    how = {"target": target, "dt": "1 ms", "steps": 40, "seed": 2}
+    a = nh.run(net(w), backend="reference", **how)
+    b = nh.run(net(w), backend=engine, **how)
+    assert len(a.spikes("cells")) > 20
+    if engine == "snntorch":  # nn.Linear adds up in an order of its own
+        assert np.allclose(a.raw("cells"), b.raw("cells"), rtol=0, atol=1e-6)
+    else:
+        assert np.array_equal(a.raw("cells"), b.raw("cells"))
+
+
+def test_degrees_of_network_and_program_agree() -> None:
+    from neurohw.analysis import connectivity
+
+    n = net(conv2d(kernel(), input_shape=(4, 5, 7)))
+    a = connectivity(n)
+    b = connectivity(nh.lower(n, "float64", dt=1e-3).program)
+    assert np.array_equal(a.in_degree, b.in_degree) and a.in_degree.max() == 24
+    assert np.array_equal(a.out_degree, b.out_degree)
+
+
+@pytest.mark.parametrize("engine", ["lava", "snntorch"])
+def test_engines_without_graded_spikes_say_so(engine: str) -> None:
+    pytest.importorskip(engine)
+    n = nh.Network("pool")
+    n.driver("x", nh.PooledPoisson(size=2, trains=9, rate="50 Hz"))
+    n.population("n", nh.LIF(size=2, C="200 pF", tau="20 ms", E_L="0 V", V_th="15 mV"))
+    n.connect("x", "n", nh.Delta(weight="1 mV"), connectivity="one_to_one")
+    with pytest.raises(nh.Unsupported, match=r"x->n\.\w+: the edge carries values"):
+        nh.run(n, target="snntorch", backend=engine, dt="1 ms", steps=2)
