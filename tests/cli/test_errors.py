@@ -110,7 +110,7 @@ def test_program_of_a_newer_version(tmp_path: Path, error_of: Fails) -> None:
     path.write_text("neurohw-program 99\nprogram {}\n")
     for command in ("run", "compare", "show"):
         line = error_of(command, path)
-        assert "late.nhw:1: program file is of a newer version; got '99'; allowed: up to 1" in line
+        assert "late.nhw:1: program file is of a newer version; got '99'; allowed: up to 2" in line
         assert "upgrade neurohw" in line
 
 

@@ -170,7 +170,8 @@ def test_files_need_a_folder() -> None:
          " tau and R, but not just g_L and R; add C or tau"),
         ('kind = "poisson"', 'kind = "possion"',
          "3: N1.kind: unknown value; got 'possion'; allowed:"
-         " regular | poisson | spike_times | spike_array; did you mean 'poisson'?"),
+         " regular | poisson | spike_times | spike_array | pooled_poisson | analog_input;"
+         " did you mean 'poisson'?"),
         ("size = 2", "size = 2.5", "8: N3.size: must be an integer; got 2.5"),
         ('"N3"\nmodel', '"N 3"\nmodel',
          "6: population.name: not a name; got 'N 3'; allowed: letters,"
