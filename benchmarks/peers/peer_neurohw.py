@@ -228,7 +228,7 @@ def w6(asked: dict) -> Ready:
 
 
 CASES = {"W1": w1, "W2-pooled": w2_pooled, "W2-explicit": w2_explicit, "W3": w3, "W4": w4,
-         "W4-binary": w4, "W5": w5, "W6": w6}  # fmt: skip
+         "W4-binary": w4_binary, "W5": w5, "W6": w6}  # fmt: skip
 
 if __name__ == "__main__":
     protocol.serve(load, CASES)
