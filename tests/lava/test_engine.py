@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 from hypothesis import HealthCheck, given, settings
 
@@ -41,9 +43,19 @@ def evaluate(case: Case) -> tuple[RunState, Probes]:
     return engine.final(state), probes
 
 
+def spiking(case: Case) -> Case:
+    """The case as the backend runs it: spikes where edges carry values, convolutions written out.
+
+    A spike is less than a value may be, so what was bounded stays so.
+    """
+    p = case.program.without_conv()
+    edges = tuple(dataclasses.replace(e, value="") for e in p.edges)
+    return dataclasses.replace(case, program=dataclasses.replace(p, edges=edges))
+
+
 def compare(case: Case) -> None:
     """Same numbers, or the same trap."""
-    outcomes = []
+    case, outcomes = spiking(case), []
     for run in (
         lambda: evaluate(case),
         lambda: ReferenceRun(case.program)(
