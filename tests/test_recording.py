@@ -46,8 +46,9 @@ def _scale(p: Program) -> tuple[float, float, str]:
 
 def same(a: Recording, b: Recording) -> None:
     for f in dataclasses.fields(Recording):
-        if f.name != "probes":
+        if f.name not in ("probes", "program"):
             assert getattr(a, f.name) == getattr(b, f.name), f.name
+    assert a.program_hash == b.program_hash
     x, y = a.probes, b.probes
     assert (x.t0, x.steps, x.ledger) == (y.t0, y.steps, y.ledger)
     assert x.events.keys() == y.events.keys() and x.traces.keys() == y.traces.keys()
@@ -218,3 +219,25 @@ def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
     with pytest.raises(ZeroDivisionError):
         r.save(path)
     assert path.read_bytes() == before and len(list(tmp_path.iterdir())) == 1
+
+
+def test_the_hash_of_a_program_is_made_when_it_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It reads every weight, which may take longer than the run."""
+    import neurohw as nh
+    from neurohw.program import Program
+
+    net = nh.Network("n")
+    net.driver("d", nh.Regular(rate="100 Hz"))
+    asked: list[str] = []
+    made = Program.hash.func  # type: ignore[attr-defined]
+
+    def noted(self: Program) -> str:
+        asked.append(self.name)
+        return made(self)
+
+    monkeypatch.setattr(Program, "hash", property(noted))
+    r = nh.run(net, backend="reference", dt="1 ms", steps=20)
+    assert len(r.spikes("d")) == 2 and not asked
+    assert len(r.program_hash) == 64 and asked == ["n"]

@@ -69,9 +69,10 @@ def _global(r: Recording) -> dict[str, Any]:
 
 
 def _header(r: Recording) -> str:
-    plain = {f.name: getattr(r, f.name) for f in fields(r) if f.name != "probes"}
+    plain = {f.name: getattr(r, f.name) for f in fields(r) if f.name not in ("probes", "program")}
     o = r.probes
     plain |= {
+        "program_hash": r.program_hash,
         "declared": [asdict(p) for p in r.declared],
         "t0": o.t0,
         "steps": o.steps,
@@ -162,4 +163,5 @@ def _read(file: Any) -> Recording:
             trace = file[p.key][...]
             out.traces[p.key] = trace.astype(np.bool_) if p.key in bools else trace
     head["limits"] = {k: tuple(v) for k, v in head["limits"].items()}
-    return Recording(probes=out, declared=declared, **head)
+    program = head.pop("program_hash")
+    return Recording(program=program, probes=out, declared=declared, **head)

@@ -82,6 +82,8 @@ class Recording:
         The program's probes, with scale, shift and unit.
     limits : mapping
         Key of a ledger row -> (lo, hi).
+    program : str or Program
+        What was run, or the hash of it: where there are many weights it takes a while to make.
     probes : Probes
         The numbers.
     """
@@ -91,7 +93,7 @@ class Recording:
     backend: str
     dt: float
     seed: int
-    program_hash: str
+    program: str | Program = field(repr=False)
     probes: Probes
     declared: tuple[Probe, ...] = ()
     sizes: Mapping[str, int] = field(default_factory=dict)
@@ -112,13 +114,18 @@ class Recording:
             backend,
             program.dt,
             program.seed,
-            program.hash,
+            program,
             probes,
             program.probes,
             {q.name: q.size for q in program.populations},
             dict(program.latency),
             {k: v for k, v in limits.items() if k in probes.ledger},
         )
+
+    @property
+    def program_hash(self) -> str:
+        """SHA-256 of the program, its identity."""
+        return self.program if isinstance(self.program, str) else self.program.hash
 
     @property
     def populations(self) -> tuple[str, ...]:
