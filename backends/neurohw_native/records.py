@@ -141,37 +141,41 @@ def append(fired, n, k, lane, row, m):
     return m + n
 
 
-@inlined
-def _trial(lane, row, j, b, w):
-    """Trial of event ``j`` in the block, ``b`` that of the one before: in a step they ascend."""
-    if w == 1:
-        return np.int64(lane[j])
-    if j > 0 and row[j] != row[j - 1]:
-        b = 0
-    while lane[j] >= (b + 1) * w:
-        b += 1
-    return b
+# In a step lanes ascend, so the trial of an event, ``lane // w``, is found without a division: ``b``
+# counts up, and begins anew where the step changes.
 
 
 @jit
 def tally(lane, row, t, b0, w, steps, count):
     """Count events by trial (``steps`` = 1), or by trial and step; ``t`` is that of row 0."""
-    b = 0
+    b, last = 0, np.int32(-1)
     for j in range(len(lane)):
-        b = _trial(lane, row, j, b, w)
-        count[(b0 + b) * steps + (t + row[j] if steps > 1 else 0)] += 1
+        l, k = np.int64(lane[j]), row[j]
+        if k != last:
+            b, last = 0, k
+        if w == 1:
+            b = l
+        while l >= (b + 1) * w:
+            b += 1
+        count[(b0 + b) * steps + (t + k if steps > 1 else 0)] += 1
 
 
 @jit
 def place(lane, row, t, t0, b0, e0, w, steps, trials, start, trial, step, element):
     """Put events where ``start`` says, and move it on; they come in the order (step, lane)."""
-    b = 0
+    b, last = 0, np.int32(-1)
     for j in range(len(lane)):
-        b = _trial(lane, row, j, b, w)
-        c = (b0 + b) * steps + (t + row[j] if steps > 1 else 0)
+        l, k = np.int64(lane[j]), row[j]
+        if k != last:
+            b, last = 0, k
+        if w == 1:
+            b = l
+        while l >= (b + 1) * w:
+            b += 1
+        c = (b0 + b) * steps + (t + k if steps > 1 else 0)
         o = start[c]
         start[c] = o + 1
-        trial[o], step[o], element[o] = trials[b0 + b], t0 + t + row[j], e0 + lane[j] - b * w
+        trial[o], step[o], element[o] = trials[b0 + b], t0 + t + k, e0 + l - b * w
 
 
 # the ledger --------------------------------------------------------------------------------------

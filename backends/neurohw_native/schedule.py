@@ -21,6 +21,7 @@ Array = np.ndarray
 LANES = 1536  # per block: many, so that a step costs more than its calls; few, for the caches
 SECONDS = 0.2  # aimed at per kernel call, so that an interrupt is heard
 TRIAL = 64  # steps after which the cost of a step is known
+LONG = 2e-3  # seconds of work from which on threads pay what it takes to start them
 MEETING = 1e-6  # seconds of work between two meetings of threads from which on a team may pay
 
 
@@ -75,6 +76,8 @@ def compute(
     coupled = tables.kernel.coupled
     if coupled and trials < threads:
         return _team(call, kernel, steps, threads)
+    if cost.get(0, 1e-9) * trials * int(tables.sizes.sum()) * steps < LONG:
+        threads = 1
     tasks = partition(trials, tables.sizes, coupled, threads, call.traces.length > 0)
     stop = threading.Event()
 
@@ -175,8 +178,8 @@ def _plan(
     first = min(steps, max(8, (call.t0 + TRIAL) // 8 * 8 - call.t0))
     yield 1, first
     left = steps - first
-    if left and cost[1] * call.tables.window > MEETING:
-        second = min(left, 2 * TRIAL)
+    if left and cost[1] * call.tables.window > MEETING and cost[1] * left > 4 * LONG:
+        second = min(left, max(TRIAL, int(LONG / cost[1])))  # starting threads is not to count
         yield threads, second
         left -= second
     if left:

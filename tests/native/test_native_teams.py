@@ -40,6 +40,7 @@ def team(request, monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     monkeypatch.setattr(schedule, "TRIAL", 8)
     monkeypatch.setattr(schedule, "MEETING", -1.0)
+    monkeypatch.setattr(schedule, "LONG", 0.0)
     monkeypatch.setattr(schedule, "_call", noted)
     monkeypatch.setattr(numba, "get_num_threads", lambda: request.param)
     return seen

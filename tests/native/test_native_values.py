@@ -88,6 +88,7 @@ def test_weighted_values(kit, case) -> None:
 def test_weighted_values_in_a_team(kit, case, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(schedule, "TRIAL", 8)
     monkeypatch.setattr(schedule, "MEETING", -1.0)
+    monkeypatch.setattr(schedule, "LONG", 0.0)
     monkeypatch.setattr(numba, "get_num_threads", lambda: 2)
     p = net(*case, seed=2)
     kit.equal(p, 40, trials=[1], inputs=inputs(case[0], 40, 1))
