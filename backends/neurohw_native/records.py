@@ -141,7 +141,7 @@ def append(fired, n, k, lane, row, m):
     return m + n
 
 
-# In a step lanes ascend, so the trial of an event, ``lane // w``, is found without a division: ``b``
+# In a step lanes ascend, so the trial of an event is found without dividing its lane by w: ``b``
 # counts up, and begins anew where the step changes.
 
 
