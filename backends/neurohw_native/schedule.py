@@ -175,9 +175,11 @@ def _plan(
     call: Call, steps: int, threads: int, cost: dict[int, float]
 ) -> Iterator[tuple[int, int]]:
     """(parts, steps) of what to run next, given the seconds per step seen so far."""
-    first = min(steps, max(8, (call.t0 + TRIAL) // 8 * 8 - call.t0))
-    yield 1, first
-    left = steps - first
+    left = steps - min(steps, 8)
+    yield 1, steps - left  # the first steps find cold caches: what they cost does not count
+    if left:
+        yield 1, min(left, TRIAL)
+        left -= min(left, TRIAL)
     if left and cost[1] * call.tables.window > MEETING and cost[1] * left > 4 * LONG:
         second = min(left, max(TRIAL, int(LONG / cost[1])))  # starting threads is not to count
         yield threads, second
