@@ -28,7 +28,7 @@ def network(weights: np.ndarray, beta: float = 0.9) -> nh.Network:
     return net
 
 
-def main(n: int = 64, steps: int = 100, samples: int = 16, backend: str = "reference") -> dict:
+def main(n: int = 64, steps: int = 100, samples: int = 16, backend: str = "native") -> dict:
     """Spikes per target, for random weights and inputs."""
     rng = np.random.default_rng(0)
     net = network(rng.uniform(-1, 1, (n, n)) / math.sqrt(n))

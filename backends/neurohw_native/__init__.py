@@ -2,12 +2,15 @@
 
 A program is cut into its connected components. The structure of each becomes Python source in
 which no number of the program appears (``codegen``), so that programs which differ in values,
-sizes, delays, weights or seed share one compiled kernel (``load``). ``run`` calls the kernels
-on blocks of trials, or of elements where nothing couples them, from as many threads as
-``numba.get_num_threads()`` says. The result does not depend on threads or blocks.
+sizes, delays or seed share one compiled kernel (``load``). ``schedule`` calls the kernels on blocks
+of trials, or of elements where nothing couples them, from as many threads as
+``numba.get_num_threads()`` says; where there are fewer trials than threads, these share a trial.
+``products`` sums before the run what comes from outside over dense weights. The result does not
+depend on threads or blocks, but for the last bits of moments.
 
-Bit-identical to the reference, floats included; only ``exp``, ``expm1`` and ``log`` (``vmath``; the
-same bits on every CPU) may differ from NumPy's by ``TRANSCENDENTAL_ULP``.
+Bit-identical to the reference, floats included, with two exceptions: ``exp``, ``expm1`` and ``log``
+(``vmath``; the same bits on every CPU) may differ from NumPy's by ``TRANSCENDENTAL_ULP``, and a float
+port that is one matrix product lies within the bound of docs/program.md, section 8.
 """
 
 from __future__ import annotations
