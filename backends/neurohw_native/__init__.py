@@ -9,8 +9,8 @@ of trials, or of elements where nothing couples them, from as many threads as
 depend on threads or blocks, but for the last bits of moments.
 
 Bit-identical to the reference, floats included, with two exceptions: ``exp``, ``expm1`` and ``log``
-(``vmath``; the same bits on every CPU) may differ from NumPy's by ``TRANSCENDENTAL_ULP``, and a float
-port that is one matrix product lies within the bound of docs/program.md, section 8.
+(``vmath``; the same bits on every CPU) may differ from NumPy's by ``TRANSCENDENTAL_ULP``, and a
+float port that is one matrix product lies within the bound of docs/program.md, section 8.
 """
 
 from __future__ import annotations
