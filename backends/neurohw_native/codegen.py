@@ -9,9 +9,10 @@ int64 tables that ``run`` fills, and in the arrays listed in ``Kernel.arrays``.
 from __future__ import annotations
 
 from neurohw.program import Edge, Int, Program
+from neurohw.program.analysis import kind_of, storage_kind
 from neurohw_native.expr import Var, fit, operation
 from neurohw_native.lines import at_spikes, hoist, load, scalar_param
-from neurohw_native.plan import Kernel, PopPlan, delivery, kind_of, storage_kind
+from neurohw_native.plan import Kernel, PopPlan, delivery
 
 __all__ = ["HEADER", "generate"]
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from neurohw.program.analysis import kind_of, storage_kind
 from neurohw_native.expr import Var, operation
-from neurohw_native.plan import Kernel, PopPlan, kind_of, storage_kind
+from neurohw_native.plan import Kernel, PopPlan
 
 __all__ = ["at_spikes", "hoist", "load", "scalar_param"]
 

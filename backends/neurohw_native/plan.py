@@ -1,7 +1,6 @@
 """What of a program has to be computed, and how wide: everything codegen and run agree on.
 
-Names of kinds: ``b`` bool, ``i4``/``i8`` integers held in 32 or 64 bits, ``f4``/``f8`` floats.
-An integer is held in 32 bits where ``verify`` shows that every value fits, whatever its type.
+Names of kinds are those of ``neurohw.program.analysis``.
 """
 
 from __future__ import annotations
@@ -14,26 +13,23 @@ import numpy as np
 from neurohw.program import (
     Dense,
     Edge,
-    Float,
     Int,
     Interval,
     Population,
     Program,
     Sparse,
 )
-from neurohw.program.intervals import exact_interval, weight_sums
-from neurohw.program.types import Bool, DType
+from neurohw.program.analysis import (
+    closure,
+    exact_intervals,
+    fits32,
+    kind_of,
+    port_span,
+    storage_kind,
+)
 
 __all__ = ["DTYPES", "Kernel", "PopPlan", "Tap", "WatchRow", "components", "delivery"]
-__all__ += [
-    "edge_arrays",
-    "fits32",
-    "held",
-    "port_span",
-    "kind_of",
-    "plan_population",
-    "storage_kind",
-]
+__all__ += ["edge_arrays", "held", "plan_population"]
 
 DTYPES: Mapping[str, np.dtype] = {
     "b": np.dtype(np.uint8),
@@ -43,25 +39,6 @@ DTYPES: Mapping[str, np.dtype] = {
     "f8": np.dtype(np.float64),
     "u4": np.dtype(np.uint32),
 }
-
-
-def fits32(*spans: Interval | None) -> bool:
-    """Whether all of these intervals lie within int32."""
-    return all(s is not None and s[0] >= -(2**31) and s[1] < 2**31 for s in spans)
-
-
-def kind_of(dtype: DType, span: Interval | None) -> str:
-    """How values of a type, known to lie in ``span``, are held."""
-    if isinstance(dtype, Bool):
-        return "b"
-    if isinstance(dtype, Float):
-        return "f4" if dtype.bits == 32 else "f8"
-    return "i4" if fits32(span) else "i8"
-
-
-def storage_kind(dtype: DType) -> str:
-    """The kind of arrays of a type at the boundary."""
-    return "b" if isinstance(dtype, Bool) else dtype.storage.str[1:]
 
 
 @dataclass(frozen=True)
@@ -151,17 +128,6 @@ def components(program: Program, ahead: Collection[int] = ()) -> list[list[str]]
     return list(found.values())
 
 
-def port_span(program: Program, pop: str, port: str) -> Interval:
-    """Interval of every partial sum of a port."""
-    sums = []
-    for e in program.edges:
-        if (e.target, e.port) == (pop, port):
-            q = program.population(e.source)
-            sent = q.nodes[q.value(e.value)].dtype if e.value else None
-            sums.append(weight_sums(e.weights, (sent.lo, sent.hi) if sent else (0, 1)))
-    return sum(s[0] for s in sums), sum(s[1] for s in sums)
-
-
 def plan_population(
     program: Program,
     q: Population,
@@ -171,15 +137,7 @@ def plan_population(
     """Decide what is computed in a step of ``q``; edges ``ahead`` are summed before the run."""
     edges = [e for j, e in enumerate(program.edges) if j not in ahead]
     summed = {e.port for j, e in enumerate(program.edges) if j in ahead and e.target == q.name}
-    exact: list[Interval | None] = []
-    for i, node in enumerate(q.nodes):
-        leaf = node.op in ("const", "param", "state", "input", "external")
-        if leaf or not isinstance(node.dtype, Int):
-            exact.append(spans[i])
-        else:
-            types = [q.nodes[a].dtype for a in node.args]
-            exact.append(exact_interval(node, types, [spans[a] for a in node.args]))
-
+    exact = exact_intervals(q, spans)
     taps: list[Tap] = []
 
     def tap(what: str, index: int, wide: bool, kind: str) -> int:
@@ -241,18 +199,14 @@ def plan_population(
         spike = True
         roots |= {q.spike, *(r.else_ for r in rare.values())}  # type: ignore[arg-type]
         roots -= {q.writes[s] for s in rare}
-    live = _closure(q, roots)
+    live = closure(q, roots)
     read = {q.nodes[i].attrs["name"] for i in live if q.nodes[i].op == "input"} | trap_ports
-    ports = {
-        x.name: None if isinstance(x.dtype, Float) else port_span(program, q.name, x.name)
-        for x in q.ports
-        if x.name in read
-    }
+    ports = {x.name: port_span(program, q.name, x.name) for x in q.ports if x.name in read}
     return PopPlan(
         q,
         tuple(sorted(live)),
         spans,
-        tuple(exact),
+        exact,
         ports,
         tuple(taps),
         tuple(watches),
@@ -267,18 +221,6 @@ def plan_population(
     )
 
 
-def _closure(q: Population, roots: set[int]) -> set[int]:
-    """The nodes that these need, and they themselves."""
-    found: set[int] = set()
-    todo = list(roots)
-    while todo:
-        i = todo.pop()
-        if i not in found:
-            found.add(i)
-            todo += q.nodes[i].args
-    return found
-
-
 def _rare(q: Population, recorded: set[int]) -> dict[str, Rare]:
     """States whose value at a spike takes draws that nothing else takes."""
     found: dict[str, Rare] = {}
@@ -288,8 +230,8 @@ def _rare(q: Population, recorded: set[int]) -> dict[str, Rare]:
             continue
         _, value, else_ = node.args
         others = {i for s, i in q.writes.items() if s != state} | recorded
-        needed = _closure(q, {*others, else_, node.args[0]})
-        nodes = _closure(q, {value})
+        needed = closure(q, {*others, else_, node.args[0]})
+        nodes = closure(q, {value})
         leaves = {q.nodes[i].op for i in nodes if not q.nodes[i].args}
         draws = {i for i in nodes if q.nodes[i].op in ("word", "normal")}
         if w in needed or not leaves <= {"const", "param", "word", "normal"}:

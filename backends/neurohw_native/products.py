@@ -21,8 +21,9 @@ from numba import types
 from numba.extending import intrinsic
 
 from neurohw.program import Dense, Edge, Program, RunState
+from neurohw.program.analysis import kind_of, port_span
 from neurohw_native.jit import element, jit, wide
-from neurohw_native.plan import DTYPES, held, kind_of, port_span
+from neurohw_native.plan import DTYPES, held
 from neurohw_native.spikes import spiking
 
 __all__ = ["Product", "advance_history", "find", "multiply", "outside", "prepare"]

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from neurohw.program import Probe, Program, RunState
+from neurohw.program.analysis import kind_of
 from neurohw.program.philox import normal_table, site_hash
-from neurohw_native.plan import DTYPES, Kernel, edge_arrays, kind_of
+from neurohw_native.plan import DTYPES, Kernel, edge_arrays
 from neurohw_native.spikes import divide
 
 __all__ = ["Block", "Call", "Tables", "Traces", "samples_before"]

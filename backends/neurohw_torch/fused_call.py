@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from neurohw.program import Dense, Float, Probes, RunState, Sparse
+from neurohw.program.analysis import storage_kind
 from neurohw_torch.fused_deliver import Delivery, Rows, block_size, make_delivery
-from neurohw_torch.fused_plan import Group, PopPlan, storage_kind
+from neurohw_torch.fused_plan import Group, PopPlan
 from neurohw_torch.fused_record import Recorder
 
 if TYPE_CHECKING:

@@ -31,8 +31,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from neurohw.program import Int
+from neurohw.program.analysis import kind_of, storage_kind
 from neurohw_torch.fused_expr import Var, fit, full, operation, to
-from neurohw_torch.fused_plan import PopPlan, kind_of, storage_kind
+from neurohw_torch.fused_plan import PopPlan
 
 __all__ = ["NEVER", "Kernel", "generate"]
 

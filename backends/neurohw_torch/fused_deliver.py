@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from neurohw.program import Dense, Edge, OneToOne, Sparse
-from neurohw_torch.fused_plan import fits32
+from neurohw.program.analysis import fits32
 
 __all__ = ["PRODUCT_ROWS", "Delivery", "Rows", "block_size", "limbs", "make_delivery"]
 

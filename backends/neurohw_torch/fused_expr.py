@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from neurohw.program import Bool, Float, Int, Interval, Node
-from neurohw_torch.fused_plan import fits32, kind_of
+from neurohw.program.analysis import fits32, kind_of
 
 __all__ = ["TYPES", "Var", "fit", "full", "operation", "to"]
 

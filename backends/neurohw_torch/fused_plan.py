@@ -13,12 +13,10 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from neurohw.program import Dense, Edge, Float, Int, Interval, OneToOne, Population, Program, Sparse
-from neurohw.program.intervals import exact_interval, weight_sums
-from neurohw.program.types import Bool, DType
+from neurohw.program import Dense, Edge, Int, Interval, OneToOne, Population, Program, Sparse
+from neurohw.program.analysis import closure, exact_intervals, fits32, kind_of, port_span
 
-__all__ = ["Group", "PopPlan", "Tap", "fits32", "groups", "kind_of", "plan_population"]
-__all__ += ["storage_kind", "why_not"]
+__all__ = ["Group", "PopPlan", "Tap", "groups", "plan_population", "why_not"]
 
 _KNOWN = {
     "Edge": {"source", "target", "port", "weights", "delay"},
@@ -79,28 +77,6 @@ def _unknown(record: object) -> str:
     return ""
 
 
-# numbers -----------------------------------------------------------------------------------------
-
-
-def fits32(*spans: Interval | None) -> bool:
-    """Whether all of these intervals lie within int32."""
-    return all(s is not None and s[0] >= -(2**31) and s[1] < 2**31 for s in spans)
-
-
-def kind_of(dtype: DType, span: Interval | None) -> str:
-    """How values of a type, known to lie in ``span``, are held."""
-    if isinstance(dtype, Bool):
-        return "b"
-    if isinstance(dtype, Float):
-        return "f4" if dtype.bits == 32 else "f8"
-    return "i4" if fits32(span) else "i8"
-
-
-def storage_kind(dtype: DType) -> str:
-    """The kind of arrays of a type at the boundary."""
-    return "b" if isinstance(dtype, Bool) else dtype.storage.str[1:]
-
-
 # one population ----------------------------------------------------------------------------------
 
 
@@ -155,14 +131,8 @@ class PopPlan:
 
 def plan_population(program: Program, q: Population, spans: tuple[Interval | None, ...]) -> PopPlan:
     """Decide what is computed in a step of ``q``, whose nodes lie in ``spans`` (from verify)."""
-    exact: list[Interval | None] = []
-    for i, node in enumerate(q.nodes):
-        if not node.args or not isinstance(node.dtype, Int):
-            exact.append(spans[i])
-        else:
-            types = [q.nodes[a].dtype for a in node.args]
-            exact.append(exact_interval(node, types, [spans[a] for a in node.args]))
-    sums = {x.name: _port_span(program, q, x.name, x.dtype) for x in q.ports}
+    exact = exact_intervals(q, spans)
+    sums = {x.name: port_span(program, q.name, x.name) for x in q.ports}
     watches: list[Tap] = []
     for w in program.watches:
         if w.population == q.name:
@@ -187,12 +157,12 @@ def plan_population(program: Program, q: Population, spans: tuple[Interval | Non
     roots |= {w.index for w in watches if w.what == "node"}
     if (ring or events) and q.spike is not None:
         roots.add(q.spike)
-    live = _closure(q, roots)
+    live = closure(q, roots)
     read = {q.nodes[i].attrs["name"] for i in live if q.nodes[i].op == "input"}
     read |= {q.ports[w.index].name for w in watches if w.what == "port"}
     ports = {x.name: kind_of(x.dtype, sums[x.name]) for x in q.ports if x.name in read}
     seen = roots - {*q.writes.values()} | {q.spike}
-    return PopPlan(q, tuple(sorted(live)), spans, tuple(exact), ports, sums, tuple(watches),
+    return PopPlan(q, tuple(sorted(live)), spans, exact, ports, sums, tuple(watches),
                    traces, events, ring, _late(q, live, seen))  # fmt: skip
 
 
@@ -224,31 +194,10 @@ def _late(q: Population, live: set[int], seen: set[int | None]) -> dict[int, fro
         if ends or any(q.nodes[i].attrs.get("overflow") == "trap" for i in reached):
             continue
         for i in exits:
-            found.setdefault(i, set()).update(reached & _closure(q, {q.nodes[i].args[1]}))
+            found.setdefault(i, set()).update(reached & closure(q, {q.nodes[i].args[1]}))
     # A node that also needs a normal that is always looked up is fine; one that a choice shares
     # with another choice is computed at the first.
     return {i: frozenset(nodes) for i, nodes in found.items()}
-
-
-def _port_span(program: Program, q: Population, port: str, dtype: DType) -> Interval | None:
-    """Interval of a port's exact sum; intermediate sums may wrap, the sum cannot."""
-    if isinstance(dtype, Float):
-        return None
-    edges = [e for e in program.edges if (e.target, e.port) == (q.name, port)]
-    found = [weight_sums(e.weights) for e in edges]
-    return sum(s[0] for s in found), sum(s[1] for s in found)
-
-
-def _closure(q: Population, roots: set[int]) -> set[int]:
-    """The nodes that these need, and they themselves."""
-    found: set[int] = set()
-    todo = list(roots)
-    while todo:
-        i = todo.pop()
-        if i not in found:
-            found.add(i)
-            todo += q.nodes[i].args
-    return found
 
 
 # the order of work -------------------------------------------------------------------------------

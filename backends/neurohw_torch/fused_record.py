@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from neurohw.program import Events, LedgerRow, Probe, Probes, Program, sample_steps
+from neurohw.program.analysis import storage_kind
 from neurohw_torch.fused_codegen import NEVER
-from neurohw_torch.fused_plan import PopPlan, storage_kind
+from neurohw_torch.fused_plan import PopPlan
 from neurohw_torch.record import MomentSink, TraceSink
 
 __all__ = ["Recorder"]
