@@ -24,7 +24,7 @@ from neurohw_native.collect import collect
 from neurohw_native.load import load
 from neurohw_native.plan import Kernel, components, plan_population
 from neurohw_native.products import advance_history, find, multiply, outside, prepare
-from neurohw_native.schedule import compute
+from neurohw_native.schedule import Pace, compute
 from neurohw_native.tables import Tables
 
 __all__ = ["NativeRun"]
@@ -56,7 +56,7 @@ class NativeRun:
             kernel = generate(program, [plans[n] for n in names], coupled)
             self.kernels.append((kernel, Tables(program, kernel), load(kernel.source)))
         self._draws = any(k.sites for k, _, _ in self.kernels)
-        self._cost: list[dict[int, float]] = [{} for _ in self.kernels]
+        self._paces = [Pace() for _ in self.kernels]
         wide = sum(q.size for q in program.populations for _ in q.externals)
         self.chunk = max(100, min(10_000, (1 << 25) // max(1, wide)))
         first = initial_state(program, [0])
@@ -113,8 +113,8 @@ class NativeRun:
             (x.population, x.port): multiply(self.program, x, data, now, externals, first, steps)
             for x, data in self.products
         }
-        for (_, tables, kernel), cost in zip(self.kernels, self._cost, strict=True):
+        for (_, tables, kernel), pace in zip(self.kernels, self._paces, strict=True):
             call = tables.bind(now, externals, sums, origin, t0, steps)
-            collect(call, compute(call, kernel, steps, cost), steps, out)
+            collect(call, compute(call, kernel, steps, pace), steps, out)
         advance_history(self._kept, now, externals, first + steps, steps)
         return out

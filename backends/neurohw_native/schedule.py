@@ -15,7 +15,7 @@ import numpy as np
 from neurohw_native.jit import BARRIER, BROKEN
 from neurohw_native.tables import Block, Call
 
-__all__ = ["Done", "compute", "partition"]
+__all__ = ["Done", "Pace", "compute", "partition"]
 
 Array = np.ndarray
 LANES = 1536  # per block: many, so that a step costs more than its calls; few, for the caches
@@ -23,6 +23,13 @@ SECONDS = 0.2  # aimed at per kernel call, so that an interrupt is heard
 TRIAL = 64  # steps after which the cost of a step is known
 LONG = 2e-3  # seconds of work from which on threads pay what it takes to start them
 MEETING = 1e-6  # seconds of work between two meetings of threads from which on a team may pay
+
+
+@dataclass
+class Pace:
+    """Seconds per lane and step of a kernel, as last seen; 0 before."""
+
+    seconds: float = 0.0
 
 
 @dataclass
@@ -67,23 +74,21 @@ def partition(
     return tasks
 
 
-def compute(
-    call: Call, kernel: Callable[..., Any], steps: int, cost: dict[int, float]
-) -> list[Done]:
-    """Run all trials for ``steps`` steps; ``cost`` remembers seconds per lane and step."""
+def compute(call: Call, kernel: Callable[..., Any], steps: int, pace: Pace) -> list[Done]:
+    """Run all trials for ``steps`` steps; ``pace`` is remembered from call to call."""
     threads = numba.get_num_threads()
     trials, tables = len(call.trials), call.tables
     coupled = tables.kernel.coupled
     if coupled and trials < threads:
         return _team(call, kernel, steps, threads)
-    if cost.get(0, 1e-9) * trials * int(tables.sizes.sum()) * steps < LONG:
+    if (pace.seconds or 1e-9) * trials * int(tables.sizes.sum()) * steps < LONG:
         threads = 1
     tasks = partition(trials, tables.sizes, coupled, threads, call.traces.length > 0)
     stop = threading.Event()
 
     def work(task: list[Block]) -> list[Done]:
         moments = np.zeros(call.traces.length)
-        return [_advance(call, kernel, block, steps, moments, cost, stop) for block in task]
+        return [_advance(call, kernel, block, steps, moments, pace, stop) for block in task]
 
     if threads == 1 or len(tasks) == 1:
         return [done for task in tasks for done in work(task)]
@@ -105,7 +110,7 @@ def _advance(
     block: Block,
     steps: int,
     moments: Array,
-    cost: dict[int, float],
+    pace: Pace,
     stop: threading.Event,
 ) -> Done:
     """Run a block that nobody else works on."""
@@ -113,13 +118,12 @@ def _advance(
     rings, bar = call.rings(block), np.zeros(BARRIER, np.int64)
     t, end = call.t0, call.t0 + steps
     while not done.spans or t < end:
-        known = cost.get(0)
-        span = TRIAL if known is None else int(SECONDS / (known * block.lanes))
+        span = int(SECONDS / (pace.seconds * block.lanes)) if pace.seconds else TRIAL
         n = min(end - t, max(8, (t + span) // 8 * 8 - t))
         begin = time.perf_counter()
         _call(call, kernel, done, t, n, (t == call.t0, t + n == end), rings, bar)
         if n:
-            cost[0] = (time.perf_counter() - begin) / (n * block.lanes)
+            pace.seconds = (time.perf_counter() - begin) / (n * block.lanes)
         t += n
         if stop.is_set():
             break

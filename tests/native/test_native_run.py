@@ -252,3 +252,21 @@ def test_interrupt_is_heard(kit) -> None:
     with pytest.raises(KeyboardInterrupt):
         run(state, None, 0, 10**7)
     assert time.perf_counter() - begin < 60, "the whole run takes some minutes"
+
+
+@pytest.mark.parametrize("number", [127, -128])
+@pytest.mark.parametrize("fired", [255, 256, 257, 600])
+def test_int8_rows_are_summed_in_16_bits_and_never_overflow(kit, number: int, fired: int) -> None:
+    """The sums of 256 of the largest just fit; a kernel must empty them before the next."""
+    source = Builder("S", 600)
+    source.spike(source.external("x", BOOL))
+    b = Builder("T", 5)
+    b.name_value(b.port("in", Int(32)), "in")
+    b.spike(b.compare("gt", b.port("loop", Int(32)), b.const(0, Int(32))))
+    w = Dense(Int(8), freeze(np.full((5, 600), number), Int(8)))
+    loop = Dense(Int(8), freeze(np.ones((5, 5), np.int64), Int(8)))
+    edges = (Edge("S", "T", "in", w, 1), Edge("T", "T", "loop", loop, 1))
+    pops = (source.build(), b.build())
+    p = Program("p", populations=pops, edges=edges, probes=(Probe("T", "in"),))
+    assert not neurohw_native.backend().compile(p).products  # small: it is added in the kernel
+    kit.equal(p, 4, inputs={"S.x": np.broadcast_to(np.arange(600) < fired, (4, 600))})
