@@ -25,9 +25,6 @@ SIZES = {
 }
 """Trials in W1, neurons elsewhere."""
 
-QUICK = {"W1": (100, 10_000), "W3": (4_000,), "W4-binary": (512,), "W5": (200,),
-         "W6": (1_000,)}  # fmt: skip
-
 TITLES = {
     "W1": "noisy leaky integrate-and-fire, refractory jitter, independent trials, 1 s",
     "W2-pooled": "conductances, 100 E and 50 I Poisson trains per neuron, sums drawn at once, 1 s",

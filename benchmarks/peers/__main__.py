@@ -30,6 +30,8 @@ import workloads as w  # noqa: E402
 from rich.console import Console  # noqa: E402
 
 QUICK_ROUNDS, ROUNDS = 3, 5
+LIMIT = 600.0
+"""Seconds: a contender that needs longer to build or to run a case is left out of it."""
 
 
 def main() -> int:
@@ -58,6 +60,8 @@ def main() -> int:
         return 130
     console.rule("all")
     report.show(console, record, list(record["cases"]))
+    report.show_summary(console, record)
+    tell("all is measured")
     if options.docs is not None:
         report.write(record, options.docs)
     return 0
@@ -94,7 +98,7 @@ def _measure(case: str, size: int, options: Any, record: dict, path: Path, tell:
             entry["identical"] = _identical(workers, options.out, tell)
 
     results = harness.measure(starters, requests, rounds=options.rounds, long=options.long,
-                              tell=tell, keep=keep, last=last)  # fmt: skip
+                              timeout=LIMIT, tell=tell, keep=keep, last=last)  # fmt: skip
     entry["complete"] = True
     keep(results)
 
@@ -161,7 +165,7 @@ def _data(case: str, size: int, steps: int, out: Path) -> Path | None:
 
 
 def _cases(options: Any) -> list[tuple[str, int]]:
-    sizes = w.QUICK if options.quick else w.SIZES
+    sizes = contenders.cases(quick=options.quick)
     wanted = options.cases or list(sizes)
     return [(c, n) for c in wanted for n in sizes.get(c, w.SIZES[c])
             if not options.sizes or n in options.sizes]  # fmt: skip

@@ -101,15 +101,20 @@ class Worker:
         """Stop it until it is asked again."""
         self._signal(signal.SIGSTOP)
 
-    def end(self) -> None:
-        """Ask it to stop, then end its whole group. Twice does no harm."""
-        if self._process.poll() is None:
+    def leave(self) -> None:
+        """Ask it to stop, and do not wait until it has. Twice does no harm."""
+        assert self._process.stdin is not None
+        if self._process.poll() is None and not self._process.stdin.closed:
             self._signal(signal.SIGCONT)
-            with contextlib.suppress(OSError, Failed, subprocess.TimeoutExpired):
-                assert self._process.stdin is not None
+            with contextlib.suppress(OSError):
                 self._process.stdin.write(b'{"do": "stop"}\n')
                 self._process.stdin.close()
-                self._process.wait(5)
+
+    def end(self) -> None:
+        """Ask it to stop, then end its whole group. Twice does no harm."""
+        self.leave()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(5)
         self._signal(signal.SIGKILL)
         self._process.wait()
         if self._process.stdout is not None:
@@ -235,6 +240,8 @@ def measure(
             keep(results)
         last(workers)
     finally:
+        for worker in workers.values():  # all at once: what a simulator does at its end takes time
+            worker.leave()
         for worker in workers.values():
             worker.end()
     return results

@@ -11,7 +11,8 @@ from harness import median
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["BEGIN", "END", "fastest", "replace", "rows", "same", "show", "summary", "write"]
+__all__ = ["BEGIN", "END", "fastest", "ratios", "replace", "rows", "same", "show"]
+__all__ += ["show_summary", "summary", "write"]
 
 BEGIN, END = "<!-- generated: {} -->", "<!-- end of generated: {} -->"
 HEAD = ["peer", "run (s)", "least..most", "x", "set-up (s)", "compile (s)", "spikes", "note"]
@@ -102,8 +103,8 @@ def same(entry: dict[str, Any]) -> str:
     return f"{', '.join(found)} of every step and neuron are the same integers as Lava's."
 
 
-def summary(record: dict[str, Any]) -> list[str]:
-    """A table of ratios in Markdown: one row per case and size, one column per peer."""
+def ratios(record: dict[str, Any]) -> list[list[str]]:
+    """How many times longer than neurohw each peer took: a head, and a row per case and size."""
     columns: list[str] = []
     table = []
     for entry in record["cases"].values():
@@ -115,12 +116,30 @@ def summary(record: dict[str, Any]) -> list[str]:
         ran.pop(f"{contenders.OURS}, 1 thread", None)
         columns += [name for name in ran if name not in columns]
         table.append((f"{entry['case']} {entry['size']:,}", ours, ran))
-    out = ["| | neurohw (s) | " + " | ".join(columns) + " |", "|---" * (len(columns) + 2) + "|"]
+    out = [["", "neurohw (s)", *columns]]
     for name, ours, ran in table:
         cells = [_number(ran[c]) if c in ran else "" for c in columns]
-        shown = _number(ours) if ours != float("inf") else "-"
-        out.append(f"| {name} | {shown} | " + " | ".join(cells) + " |")
+        out.append([name, _number(ours) if ours != float("inf") else "-", *cells])
     return out
+
+
+def summary(record: dict[str, Any]) -> list[str]:
+    """The same in Markdown."""
+    head, *table = ratios(record)
+    lines = ["| | " + " | ".join(head[1:]) + " |", "|---" * len(head) + "|"]
+    return lines + ["| " + " | ".join(row) + " |" for row in table]
+
+
+def show_summary(console: Console, record: dict[str, Any]) -> None:
+    """Print the table of ratios; a name may take two lines."""
+    head, *table = ratios(record)
+    out = Table(title="x: how many times longer than neurohw", title_justify="left", box=None,
+                padding=(0, 1))  # fmt: skip
+    for i, name in enumerate(head):
+        out.add_column(name, justify="right" if i else "left", no_wrap=not i)
+    for row in table:
+        out.add_row(*row)
+    console.print(out)
 
 
 def write(record: dict[str, Any], path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import subprocess
 import sys
@@ -71,7 +72,7 @@ def test_w2_w3_and_w5_by_their_closed_forms() -> None:
 
 
 def test_every_case_has_a_size_a_title_steps_and_somebody_to_run_it() -> None:
-    assert set(w.SIZES) == set(w.TITLES) and set(w.QUICK) <= set(w.SIZES)
+    assert set(w.SIZES) == set(w.TITLES)
     for case, sizes in w.SIZES.items():
         assert w.STEPS[case.partition("-")[0]] > 0
         for size in sizes:
@@ -85,6 +86,23 @@ def test_every_case_has_a_size_a_title_steps_and_somebody_to_run_it() -> None:
             lines = listed.read_text().splitlines()
             assert lines[0].startswith("# python 3.")
             assert all("==" in line for line in lines[1:])
+
+
+def test_a_quick_run_has_every_workload_and_somebody_to_compare_it_with() -> None:
+    sizes = contenders.cases(quick=True)
+    assert {case.partition("-")[0] for case in sizes} == {f"W{k}" for k in range(1, 7)}
+    for case, at in sizes.items():
+        assert at and set(at) <= set(w.SIZES[case])
+        for size in at:
+            wanted = contenders.QUICK[case, size]
+            first, *others = contenders.entered(case, size, quick=True)
+            assert first.name == contenders.OURS
+            assert sorted(c.name for c in others) == sorted(wanted)  # all have this case
+            assert any(c.peer != "matrix product alone" for c in others)
+    # a case that a quick run does not have, asked for by name
+    assert contenders.entered("W2-explicit", 1_000, quick=True) == contenders.entered(
+        "W2-explicit", 1_000
+    )
 
 
 def test_workers_of_an_old_python_are_written_for_it() -> None:
@@ -153,6 +171,16 @@ def test_summary_has_a_column_per_peer_and_no_ratio_without_a_standard() -> None
     lines = report.summary({"cases": {"a": ENTRY, "b": other}})
     assert lines[0] == "| | neurohw (s) | Brian2 C++ | NEST |"
     assert lines[2:] == ["| W1 100 | 0.02 | 20 | 100 |", "| W1 200 | - |  |  |"]
+
+
+def test_the_ratios_are_printed_as_well() -> None:
+    from rich.console import Console
+
+    console = Console(width=80, record=True, quiet=False, file=io.StringIO())
+    report.show_summary(console, {"cases": {"a": ENTRY}})
+    text = console.export_text()
+    row = next(line for line in text.splitlines() if line.startswith(" W1 100"))
+    assert row.split() == ["W1", "100", "0.02", "20", "100"]
 
 
 def test_a_difference_from_lava_is_said() -> None:
