@@ -23,6 +23,7 @@ from numba.extending import intrinsic
 from neurohw.program import Dense, Edge, Program, RunState
 from neurohw.program.analysis import kind_of, port_span
 from neurohw_native.jit import element, jit, wide
+from neurohw_native.outside import Outside, outside_of
 from neurohw_native.plan import DTYPES, held
 from neurohw_native.spikes import spiking
 
@@ -43,13 +44,6 @@ class Product:
     edges: tuple[int, ...]
 
 
-def _outside(program: Program, e: Edge) -> str:
-    """The external that an edge carries as it is, or ""."""
-    q = program.population(e.source)
-    node = q.nodes[q.value(e.value) if e.value else q.spike or 0]
-    return f"{e.source}.{node.attrs['name']}" if node.op == "external" else ""
-
-
 def find(program: Program) -> list[Product]:
     """The ports of ``program`` that can be summed ahead."""
     found = []
@@ -66,7 +60,7 @@ def find(program: Program) -> list[Product]:
             if (
                 edges
                 and kind in ("i4", "f4", "f8")
-                and all(isinstance(e.weights, Dense) and _outside(program, e) for _, e in edges)
+                and all(isinstance(e.weights, Dense) and outside_of(program, e) for _, e in edges)
                 and (_real(port) or not any(e.value for _, e in edges))
                 and (any(e.value for _, e in edges) or _bytes(edges, kind) >= LARGE)
             ):
@@ -167,34 +161,37 @@ def _sent(
     steps: int,
 ) -> Array:
     """What arrives over an edge in each step: ``[steps, T or 1, sources]``."""
-    x = externals[_outside(program, e)]
+    given = outside_of(program, e)
+    assert given is not None
     late = min(e.delay, steps)
-    here = x[first : first + steps - late]
+    here = given.values(externals, slice(first, first + steps - late))
     if not late:
         return here
     old = now.history[e.key][:, e.delay - late : e.delay][:, ::-1].transpose(1, 0, 2)
-    if x.shape[1] == 1 and (old == old[:, :1]).all():
+    if here.shape[1] == 1 and (old == old[:, :1]).all():
         old = old[:, :1]
-    trials = max(old.shape[1], x.shape[1])
+    trials = max(old.shape[1], here.shape[1])
     return np.concatenate([np.broadcast_to(y, (len(y), trials, y.shape[2])) for y in (old, here)])
 
 
-def outside(program: Program, ahead: set[int], others: set[str]) -> dict[str, str]:
-    """Keys of what only edges ``ahead`` carry -> the external that it is."""
+def outside(program: Program, ahead: set[int], others: set[str]) -> dict[str, Outside]:
+    """Keys of what only edges ``ahead`` carry -> what it is."""
     edges = [program.edges[j] for j in ahead]
-    return {e.key: _outside(program, e) for e in edges if e.key not in others}
+    found = {e.key: outside_of(program, e) for e in edges if e.key not in others}
+    return {key: x for key, x in found.items() if x is not None}
 
 
 def advance_history(
-    keys: Mapping[str, str], now: RunState, externals: Mapping[str, Array], end: int, steps: int
+    keys: Mapping[str, Outside], now: RunState, externals: Mapping[str, Array], end: int, steps: int
 ) -> None:
     """Bring the history of ``keys`` to the end of a span of ``steps`` steps, row ``end``."""
-    for key, name in keys.items():
+    for key, given in keys.items():
         history = now.history[key]
         new = min(history.shape[1], steps)
         if new:
             history[:, new:] = history[:, : history.shape[1] - new].copy()
-            history[:, :new] = externals[name][end - new : end][::-1].transpose(1, 0, 2)
+            last = given.values(externals, slice(end - new, end))
+            history[:, :new] = last[::-1].transpose(1, 0, 2)
 
 
 # rows of what fired -------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from neurohw.program import Bool, DType, Float, Int, Interval, Node
 
-__all__ = ["Fn", "bounds", "exact", "fit", "from_float", "tensor_type", "width"]
+__all__ = ["Fn", "bounds", "exact", "fit", "from_float", "tensor_type", "to_bfloat16", "width"]
 
 Fn = Callable[..., Tensor]
 
@@ -144,6 +144,16 @@ def fit(dtype: Int, mode: str, span: Interval, compute: torch.dtype) -> Fn | Non
         return lambda x: x & dtype.hi
     up = bits - dtype.bits
     return (lambda x: (x << up) >> up) if up > 0 else None
+
+
+def to_bfloat16(x: Tensor) -> Tensor:
+    """What ``bfloat16.rounded`` makes of float32 numbers: the upper half of their bits, rounded.
+
+    Not torch's own conversion, which on some CPUs takes subnormal numbers for zero.
+    """
+    bits = x.contiguous().view(torch.int32)
+    upper = (bits + (0x7FFF + ((bits >> 16) & 1))) & -0x10000
+    return torch.where(x.isnan(), x, upper.view(torch.float32) + 0.0)  # -0 becomes +0
 
 
 def from_float(dtype: Int, rounding: str, out: torch.dtype) -> Fn:

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from neurohw.program import Float, Int, Interval, Node, Population
+from neurohw.program.bfloat16 import source_of
 from neurohw.program.philox import site_hash
 from neurohw_torch import ops
 
@@ -130,11 +131,14 @@ def make_plan(
             as_type[slot, dtype] = plan.emit(lambda x: x.to(dtype), (slot,), dtype)
         return as_type[slot, dtype]
 
-    keep = _needed(q, wanted | set(sent.values()))
+    short = {i: x for i in range(len(q.nodes)) if (x := source_of(q, i)) is not None}
+    keep = _needed(q, wanted | set(sent.values()), short)
     for i, node in enumerate(q.nodes):
         if i not in keep:
             continue
-        if not node.args:
+        if i in short:
+            plan.values[i] = plan.emit(ops.to_bfloat16, (plan.values[short[i]],), torch.float32)
+        elif not node.args:
             plan.values[i] = _leaf(plan, node, spans[i])
         elif isinstance(node.dtype, Int) and node.op != "select":
             plan.values[i] = _integer(plan, q, i, spans, at)
@@ -164,12 +168,12 @@ def make_plan(
     return plan
 
 
-def _needed(q: Population, wanted: set[int]) -> set[int]:
+def _needed(q: Population, wanted: set[int], short: Mapping[int, int]) -> set[int]:
     keep = set(wanted) | set(q.writes.values()) | ({q.spike} if q.spike is not None else set())
     keep |= {i for i, n in enumerate(q.nodes) if n.attrs.get("overflow") == "trap"}
     for i in range(len(q.nodes) - 1, -1, -1):
         if i in keep:
-            keep.update(q.nodes[i].args)
+            keep.update([short[i]] if i in short else q.nodes[i].args)
     return keep
 
 

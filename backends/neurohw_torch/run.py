@@ -31,6 +31,7 @@ from neurohw.program import (
     check_traps,
     verify,
 )
+from neurohw.program.bfloat16 import exact_products
 from neurohw_torch import ops
 from neurohw_torch.call import Call
 from neurohw_torch.deliver import Deliver, Fired, make_delivery, weight_bound
@@ -146,7 +147,7 @@ class InPort:
                 deliver = make_delivery(e, self.total, device, event_driven)
                 self.spikes.append((e.key, e.delay, deliver))
                 continue
-            carry = make_carry(e, self.total, device, most[e.key])
+            carry = make_carry(e, self.total, device, most[e.key], exact_products(program, e))
             if e.key in known and not e.delay:
                 self.ahead.append((e.source, e.key, carry))
             else:

@@ -7,6 +7,12 @@ CUDA, and a slow one on the CPU); weights and values are cut into limbs where th
 Floats are summed in whatever order the matrix product of their type takes, which the program's
 definition allows; ``full_precision`` keeps TF32 and bf16, which it does not, out of it. Sparse
 floats are summed in an order that is the same in every call.
+
+Where all factors are bfloat16 numbers, their products are exact, and a CPU that has instructions for
+just that (AVX512_BF16, AMX: fused, rounded to nearest, summed in float32) may use them. They take
+subnormal numbers for zero, which the definition does not allow: so only where no factor is smaller
+than ``_LEAST``, for then all sums are multiples of 2**-114. Tensor cores cut where they should
+round, so a GPU never does this.
 """
 
 from __future__ import annotations
@@ -20,11 +26,12 @@ from torch import Tensor
 
 from neurohw.program import Conv, Dense, Edge, Float, OneToOne, Sparse
 
-__all__ = ["Carry", "full_precision", "make_carry"]
+__all__ = ["Carry", "full_precision", "make_carry", "offers_bfloat16"]
 
 Carry = Callable[[Tensor, Tensor], None]  # add to the total [T, targets], in place
 _TEMPORARY = 1 << 24  # entries of a temporary array
 _EXACT = 53  # bits of a float64
+_LEAST = 2.0**-50
 
 
 @contextmanager
@@ -49,13 +56,30 @@ def full_precision() -> Iterator[None]:
             place.fp32_precision = precision
 
 
-def make_carry(edge: Edge, total: torch.dtype, device: torch.device, most: int) -> Carry:
+def offers_bfloat16(device: torch.device) -> bool:
+    """Whether a device has fast products of bfloat16 numbers that keep a program's bounds."""
+    able = hasattr(getattr(torch.backends.mkldnn, "matmul", None), "fp32_precision")
+    has = getattr(torch.cpu, "get_capabilities", dict)() if device.type == "cpu" and able else {}
+    return bool(has.get("avx512_bf16") or has.get("amx_bf16"))
+
+
+def _no_less(x: Tensor) -> bool:
+    """Whether no number but zero is smaller than ``_LEAST``."""
+    size = x.abs()
+    return not bool(((size < _LEAST) & (size > 0)).any())
+
+
+def make_carry(
+    edge: Edge, total: torch.dtype, device: torch.device, most: int, short: bool = False
+) -> Carry:
     """What ``edge`` adds to a port that is summed in ``total``.
 
     Parameters
     ----------
     most : int
         Largest magnitude of a value that is an integer.
+    short : bool
+        Whether all factors are bfloat16 numbers.
     """
     w = edge.weights
     if isinstance(w, OneToOne):
@@ -64,7 +88,9 @@ def make_carry(edge: Edge, total: torch.dtype, device: torch.device, most: int) 
         return _sparse(w, total, device)
     product = _Patches(w) if isinstance(w, Conv) else _Matrix(w)
     if isinstance(w.dtype, Float):
-        return _product(product, _tensor(product.arrange(w.data), total, device))
+        carry = _product(product, _tensor(product.arrange(w.data), total, device))
+        small = short and offers_bfloat16(device) and _no_less(torch.from_numpy(np.array(w.data)))
+        return _in_bfloat16(carry) if small else carry
     return _limbs(product, w.data, device, most)
 
 
@@ -133,6 +159,20 @@ def _product(product: Product, w: Tensor) -> Carry:
         product.add(total, values, w)
 
     return carry
+
+
+def _in_bfloat16(carry: Carry) -> Carry:
+    place = torch.backends.mkldnn.matmul
+
+    def short(total: Tensor, values: Tensor) -> None:
+        before = place.fp32_precision
+        try:
+            place.fp32_precision = "bf16" if _no_less(values) else "ieee"
+            carry(total, values)
+        finally:
+            place.fp32_precision = before
+
+    return short
 
 
 def _bits(most: int, data: np.ndarray) -> tuple[int, int]:

@@ -6,6 +6,7 @@ import numpy as np
 
 from neurohw.errors import LoweringError
 from neurohw.program import Builder, Conv, DType, Edge, Float, Value, freeze
+from neurohw.program.bfloat16 import round_bfloat16
 from neurohw.program.philox import NORMAL_FRACTION_BITS
 
 from .common import Counter, not_blocked, refractory_period
@@ -141,11 +142,17 @@ def lower_float(part: Part, m: Membrane) -> Outcome:
 
 
 def connect_float(part: Part, ports: list[str], real: DType, gain: Array) -> list[Edge]:
-    """Edges of a population; weights of currents are multiplied by ``gain`` of their target."""
+    """Edges of a population; weights of currents are multiplied by ``gain`` of their target.
+
+    Only then are they rounded, once, to what the target holds.
+    """
     edges = []
     for i, w in enumerate(part.wires):
         factor = w.of_target(gain) if w.unit == "A" else np.float64(1.0)
-        numbers = freeze(single(w.data) * factor, real)
+        numbers = single(w.data) * factor
+        if part.target.number.bfloat16:
+            numbers = round_bfloat16(numbers)
+        numbers = freeze(numbers, real)
         weights = w.build(real, numbers)
         edges.append(Edge(w.source, part.name, ports[i], weights, part.delays[i], w.carries(real)))
         held = numbers if isinstance(weights, Conv) else weights.data  # no second copy of many

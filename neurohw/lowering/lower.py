@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from neurohw.errors import LoweringError
-from neurohw.network import Network, Relay
+from neurohw.network import AnalogInput, Network, Relay
 from neurohw.network.parts import Population as NetworkPopulation
 from neurohw.program import Edge, Int, Population, Probe, Program, Watch, verify
 from neurohw.targets import Target, load_target
@@ -145,6 +145,9 @@ def lower(
         edges += new_edges
         watches += new_watches
         probe_maps[p.name] = probes
+    given = [d.name for d in network.drivers if isinstance(d.model, AnalogInput)]
+    if given and record.number.bfloat16:
+        notes.append(f"rounded to bfloat16 when they are given: {', '.join(given)}")
     if record.noise.note and any(p.noise for p in network.populations):
         notes.append(record.noise.note)
 

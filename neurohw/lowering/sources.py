@@ -16,6 +16,7 @@ from neurohw.network import (
 )
 from neurohw.network.drivers import DriverModel
 from neurohw.program import BOOL, F64, Builder, Float, Int, Population, Value
+from neurohw.program.bfloat16 import rounded, short
 from neurohw.targets import Target
 
 from .pooled import count_moving, count_steady
@@ -47,7 +48,10 @@ def lower_driver(
         count = count_steady(b, driver, bound) if steady else count_moving(b, driver, now, bound)
         b.name_value(count, "count")
         if real is not None and heard:
-            b.name_value(b.cast(count, real), f"count_{real}")
+            number = b.cast(count, real)
+            assert isinstance(count.dtype, Int)
+            exact = not target.number.bfloat16 or short(count.dtype)
+            b.name_value(number if exact else rounded(b, number), f"count_{real}")
     elif isinstance(driver, AnalogInput):
         if real is None:
             raise LoweringError(
@@ -58,7 +62,8 @@ def lower_driver(
                 fix="use a float target, or encode the input in spikes",
                 origin=driver.origin.place,
             )
-        b.name_value(b.external("value", real), "value")
+        given = b.external("value", real)
+        b.name_value(rounded(b, given) if target.number.bfloat16 else given, "value")
     elif isinstance(driver, SpikeTimes):
         steps = [np.rint(t / dt).astype(np.int64) for t in driver.times]
         pairs = {(int(s), i) for i, train in enumerate(steps) for s in train}

@@ -39,11 +39,36 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True)
 class Number:
-    """Arithmetic. ``origin`` is where the membrane variable is zero: at 0 V or at V_reset."""
+    """Arithmetic.
+
+    Attributes
+    ----------
+    origin : str
+        Where the membrane variable is zero: at 0 V or at V_reset.
+    factors : str
+        How weights, and the numbers that they are multiplied by, are held: ``same``, as all other
+        numbers; ``bfloat16``: float32 numbers rounded to 8 bits of significand, to nearest, halves
+        to even. Sums have ``float_bits``, which must be 32.
+    """
 
     arithmetic: Literal["float", "fixed"]
     float_bits: int = 64
     origin: Literal["zero", "reset"] = "zero"
+    factors: Literal["same", "bfloat16"] = "same"
+
+    def __post_init__(self) -> None:
+        if self.factors == "bfloat16" and (self.arithmetic, self.float_bits) != ("float", 32):
+            raise TargetError(
+                "bfloat16 factors are summed in single precision",
+                where="target.number.factors",
+                got=f"arithmetic = {self.arithmetic!r}, float_bits = {self.float_bits}",
+                allowed="arithmetic = 'float', float_bits = 32",
+            )
+
+    @property
+    def bfloat16(self) -> bool:
+        """Whether synapses multiply bfloat16 numbers."""
+        return self.factors == "bfloat16"
 
 
 @dataclass(frozen=True, kw_only=True)

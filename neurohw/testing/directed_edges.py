@@ -23,6 +23,7 @@ from neurohw.program import (
     Sparse,
     freeze,
 )
+from neurohw.program.bfloat16 import round_bfloat16, rounded
 from neurohw.testing.cases import Case
 
 __all__ = ["case", "edge_cases", "ramp", "source"]
@@ -137,9 +138,33 @@ def convolution(dtype: Any = I16) -> Case:
                  inputs=inputs, steps=10)  # fmt: skip
 
 
+def bfloat16(size: int = 24) -> Case:
+    """Numbers from outside that are rounded to bfloat16 before they are weighted.
+
+    A sends ordinary ones; B's are ties, subnormal numbers and what becomes infinite, and go nowhere.
+    """
+    rng = np.random.default_rng(6)
+    a, b, c = Builder("A", size), Builder("B", size), Builder("C", 5)
+    for q in (a, b):
+        q.name_value(rounded(q, q.external("x", F32)), "y")
+    c.name_value(c.port("syn", F32), "syn")
+    full = round_bfloat16(rng.normal(0, 1, (5, size)))
+    full[:, 1::2] *= -1
+    edges = [Edge("A", "C", "syn", Dense(F32, freeze(full, F32)), d, "y") for d in (0, 2)]
+    x = rng.normal(0, 1, (8, 2, size)).astype(np.float32)
+    bits = rng.integers(0, 2**16, (8, 2, size), dtype=np.uint32) << 16
+    bits[:4] &= 0x80FF0000  # of the smallest exponents
+    bits[4] = bits[4] & 0x80FF0000 | 0x7F000000  # and of the largest
+    bits |= rng.choice(np.array([0, 1, 0x7FFF, 0x8000, 0x8001, 0xFFFF], np.uint32), bits.shape)
+    special = bits.view(np.float32)
+    inputs = {"A.x": x, "B.x": np.where(np.isnan(special), x, special)}
+    return case("bfloat16", a.build(), b.build(), c.build(), edges=edges, trials=2, inputs=inputs,
+                 steps=8)  # fmt: skip
+
+
 def edge_cases() -> tuple[Case, ...]:
     """Edges that carry values, and convolutions."""
     return (
         values(), float_values(F64), float_values(F32),
-        convolution(), convolution(F64), convolution(F32),
+        convolution(), convolution(F64), convolution(F32), bfloat16(),
     )  # fmt: skip

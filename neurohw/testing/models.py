@@ -110,11 +110,11 @@ def model_case(
 
 @st.composite
 def model_programs(draw: Draw, *, max_steps: int = 40) -> Case:
-    """Any model, by any method, in either float type, with synapses and noise of all kinds.
+    """Any model, by any method, on any float target, with synapses and noise of all kinds.
 
     Or, by Euler, one whose equations are products in the integers of ``loihi2``.
     """
-    target = draw(st.sampled_from(["float64", "float32", "loihi2"]))
+    target = draw(st.sampled_from(["float64", "float32", "bfloat16", "loihi2"]))
     whole = target == "loihi2"
     return model_case(
         draw(st.sampled_from(PRODUCTS if whole else sorted(MODELS))),

@@ -21,6 +21,7 @@ from neurohw.program import (
     freeze,
     initial_state,
 )
+from neurohw.program.bfloat16 import rounded
 from neurohw.reference import ReferenceRun
 from neurohw_native import products
 
@@ -135,3 +136,46 @@ def test_values_are_one_matrix_product() -> None:
     size = np.abs(x).astype(np.float64) @ np.abs(w[0]).T + np.abs(late) @ np.abs(w[1]).T
     unit = 2 * n * 2.0**-24
     assert (np.abs(got - exact) <= unit / (1 - unit) * size).all()
+
+
+@pytest.mark.parametrize("delays", [(0,), (3, 0)], ids=str)
+def test_numbers_that_are_rounded_to_bfloat16_are_summed_ahead_as_well(
+    kit, delays: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Small integer weights and few bits: sums are exact, so all is equal, the history too."""
+    from neurohw_native import run as module
+
+    n, steps = 40, 20
+    a, b = Builder("A", n), Builder("B", 6)
+    a.name_value(rounded(a, a.external("x", F32)), "y")
+    b.name_value(b.port("in", F32), "in")
+    w = np.random.default_rng(2).integers(-4, 5, (6, n)).astype(np.float32)
+    edges = tuple(Edge("A", "B", "in", Dense(F32, freeze(w, F32)), d, "y") for d in delays)
+    p = Program("v", trials=2, populations=(a.build(), b.build()), edges=edges,
+                probes=(Probe("B", "in"),))  # fmt: skip
+    assert neurohw_native.backend().compile(p).products
+    x = np.random.default_rng(3).uniform(-1, 1, (steps, 2, n)).astype(np.float32)
+    x[:4, :, :7] = [-0.0, 2.0**-134, -(2.0**-134), 2.0**-133 * 1.5, 1 + 2.0**-8, -1e-45, 0.0]
+    x[4:6] *= np.float32(2.0**-130)  # subnormal results; alone in their step, and exact
+    for limit in (1 << 28, 1):
+        monkeypatch.setattr(module, "SUM_BYTES", limit)
+        kit.equal(p, steps, inputs={"A.x": x})
+        kit.equal(p, steps, inputs={"A.x": x[:, :1]})
+
+
+def test_what_is_rounded_ahead_is_what_the_nodes_give() -> None:
+    """Every upper half, with ties, infinities and NaN; no zero has a sign."""
+    from neurohw_native.outside import _shortened
+
+    upper = np.arange(2**16, dtype=np.uint32) << 16
+    low = np.array([0, 1, 0x7FFF, 0x8000, 0x8001, 0xFFFF], np.uint32)
+    x = (upper[:, None] | low).reshape(-1).view(np.float32)
+    b = Builder("A", len(x))
+    b.name_value(rounded(b, b.external("x", F32)), "y")
+    p = Program("p", populations=(b.build(),), probes=(Probe("A", "y"),))
+    state, given = initial_state(p), {"A.x": x[None]}
+    want = ReferenceRun(p)(state, given, 0, 1)[1].traces["A.y"][0, 0]
+    inside = neurohw_native.backend().compile(p)(state, given, 0, 1)[1].traces["A.y"][0, 0]
+    for got in (inside, _shortened(x)):
+        np.testing.assert_array_equal(got, want)
+        assert not np.signbit(got[got == 0]).any()

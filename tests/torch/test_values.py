@@ -23,6 +23,7 @@ from neurohw.program import (
     freeze,
     initial_state,
 )
+from neurohw.program.bfloat16 import round_bfloat16, rounded
 from neurohw.reference import ReferenceRun
 from neurohw.testing.values import arranged
 
@@ -152,3 +153,80 @@ def test_parameters_and_constants_are_carried_in_any_shape(check, shape) -> None
     p = Program("p", populations=(a.build(), b.build()), edges=tuple(edges), trials=3,
                 probes=(Probe("B", "x"),))  # fmt: skip
     check(p, 5)
+
+
+def short_net(scale: float = 1.0) -> tuple[Program, np.ndarray, np.ndarray]:
+    """Values and weights that are rounded to bfloat16, over dense weights at delay 0 and 1."""
+    rng, n = np.random.default_rng(9), 60
+    a, b = Builder("A", n), Builder("B", 5)
+    a.name_value(rounded(a, a.external("x", F32)), "y")
+    b.name_value(b.port("in", F32), "in")
+    w = round_bfloat16(rng.normal(0, 1, (5, n))) * scale
+    edges = tuple(Edge("A", "B", "in", Dense(F32, freeze(w, F32)), d, "y") for d in (0, 1))
+    p = Program("p", populations=(a.build(), b.build()), edges=edges, trials=2,
+                probes=(Probe("B", "in"), Probe("A", "y")))  # fmt: skip
+    return p, w, rng.normal(0, 1, (12, 2, n)).astype(np.float32)
+
+
+@pytest.mark.parametrize("forced", [False, True])
+def test_products_of_bfloat16_are_within_the_bound_of_float32(forced: bool, monkeypatch) -> None:
+    """docs/program.md 8, where the CPU's own bfloat16 products are asked for, and where not."""
+    from neurohw_torch import backend, values
+
+    precisions = []
+    plain = values._Matrix.add
+
+    def noted(self, total, x, w):
+        precisions.append(torch.backends.mkldnn.matmul.fp32_precision)
+        plain(self, total, x, w)
+
+    monkeypatch.setattr(values._Matrix, "add", noted)
+    monkeypatch.setattr(values, "offers_bfloat16", lambda device: forced)
+    p, w, x = short_net()
+    x[:, 0, 0] = 0.0
+    before = torch.backends.mkldnn.matmul.fp32_precision
+    _, got = simulate(backend("cpu").compile(p), p, 12, inputs={"A.x": x})
+    assert torch.backends.mkldnn.matmul.fp32_precision == before
+    assert set(precisions) == {"bf16" if forced else "ieee"}
+    y = torch.from_numpy(x).to(torch.bfloat16).double().numpy()
+    np.testing.assert_array_equal(got.traces["A.y"], y)
+    late = np.concatenate([np.zeros_like(y[:1]), y[:-1]])
+    exact, size = (f(y) @ f(w).T + f(late) @ f(w).T for f in (np.asarray, np.abs))
+    unit = 2 * w.shape[1] * 2.0**-24
+    assert (np.abs(got.traces["B.in"] - exact) <= unit / (1 - unit) * size).all()
+    # small numbers, which such products take for zero, and factors of more bits: never
+    precisions.clear()
+    x[3, 1, 7] = 2.0**-60
+    other = dataclasses.replace(p, edges=p.edges[:1])  # what came before were zeros
+    simulate(backend("cpu").compile(other), other, 1, inputs={"A.x": x[3:4]})
+    other = dataclasses.replace(p, edges=short_net(2.0**-60)[0].edges)
+    simulate(backend("cpu").compile(other), other, 1, inputs={"A.x": x[:1]})
+    full = Dense(F32, freeze(w * 1.1, F32))
+    other = dataclasses.replace(p, edges=(dataclasses.replace(p.edges[0], weights=full),))
+    simulate(backend("cpu").compile(other), other, 1, inputs={"A.x": x[:1]})
+    assert set(precisions) == {"ieee"}
+
+
+def test_a_device_offers_products_of_bfloat16_by_its_instructions(monkeypatch) -> None:
+    from neurohw_torch.values import offers_bfloat16
+
+    found: dict[str, bool] = {}
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: found)
+    assert not offers_bfloat16(torch.device("cpu"))
+    for name in ("avx512_bf16", "amx_bf16"):
+        found.clear()
+        found[name] = True
+        assert offers_bfloat16(torch.device("cpu")) and not offers_bfloat16(torch.device("cuda"))
+
+
+def test_the_rounding_is_one_instruction_and_gives_what_its_nodes_give(check) -> None:
+    upper = np.arange(0, 2**16, 7, dtype=np.uint32) << 16
+    low = np.array([0, 1, 0x7FFF, 0x8000, 0x8001, 0xFFFF], np.uint32)
+    x = (upper[:, None] | low).reshape(-1).view(np.float32)
+    b = Builder("A", len(x))
+    b.name_value(rounded(b, b.external("x", F32)), "y")
+    p = Program("p", populations=(b.build(),), probes=(Probe("A", "y"),))
+    check(p, 2, {"A.x": np.stack([x, x[::-1]])})
+    from neurohw_torch import backend
+
+    assert sum(map(len, backend("cpu").compile(p).plans[0].code)) == 1
