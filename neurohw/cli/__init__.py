@@ -7,6 +7,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from neurohw.cli.commands import compare, run
+from neurohw.cli.explaining import explain
 from neurohw.cli.figures import figures
 from neurohw.cli.front import Front
 from neurohw.cli.inspect import backends, show, targets
@@ -45,7 +46,7 @@ def _root(
     """
 
 
-for _command in (run, compare, show, backends, targets, figures):
+for _command in (run, compare, explain, show, backends, targets, figures):
     app.command()(_command)
 
 

@@ -53,7 +53,8 @@ def lower_float(part: Part, m: Membrane) -> Outcome:
     current: Value | None = None
     for tau in taus:
         suffix = "" if len(taus) == 1 else str(taus.index(tau))
-        decay = np.float64(1 - current_decay(tau, dt, method, f"{name}.tau_syn"))
+        exact = np.float64(1 - current_decay(tau, dt, method, f"{name}.tau_syn"))
+        decay = part.numbers.get("decay_u", name, exact)
         arrived = b.port(_port(tau, taus), real)
         u = b.add(times(b.state(f"u{suffix}", real), f"decay_u{suffix}", decay), arrived, real)
         b.write(f"u{suffix}", u, name=f"u{suffix}" if suffix else "u")
