@@ -23,9 +23,7 @@ def explain(
     file: File,
     targets: Annotated[str, typer.Option(metavar="A,B", help="The two targets.")],
     data: Data = None,
-    backend: Annotated[
-        str, typer.Option(help="What executes it.", show_default="by size")
-    ] = "",
+    backend: Annotated[str, typer.Option(help="What executes it.", show_default="by size")] = "",
     dt: Dt = None,
     duration: Duration = None,
     steps: Steps = None,

@@ -189,9 +189,7 @@ def explain(
         if (x := alone.get(s.path)) is not None and (gain := whole.distance - x.distance) > 0
     ]
     others.sort(key=lambda s: -s.share)
-    return _explanation(
-        variants, start, end, whole, (*shares, *others), last.distance, count
-    )
+    return _explanation(variants, start, end, whole, (*shares, *others), last.distance, count)
 
 
 def _explanation(

@@ -13,7 +13,6 @@ from neurohw.compare import Entry
 from neurohw.errors import ProgramError
 from neurohw.network import Network
 from neurohw.program import Events
-from neurohw.targets import Target
 
 from .explain import TargetLike, target_record
 from .search import distance_to, needed, path_to
@@ -81,7 +80,7 @@ def identify(
     Parameters
     ----------
     spikes : mapping
-        Population -> bool ``[steps, size]``, one trial.
+        Population -> bool ``[steps, size]``, one trial, in the steps in which they were emitted.
     dt : float
         Step in s.
     changes : int
@@ -101,7 +100,8 @@ def identify(
         if progress is not None:
             progress(count)
 
-    setting = Setting(dt=dt, steps=steps, seed=seed, inputs=inputs, backend=backend)
+    setting = Setting(dt=dt, steps=steps, seed=seed, inputs=inputs, backend=backend,
+                      raw=True)  # fmt: skip
     variants = Variants(network, record, setting, tick=tick)
     start = variants.entry(())
     goal, names = _given(start, spikes, [p.name for p in network.populations])
@@ -143,8 +143,6 @@ def _given(start: Entry, spikes: Spikes, names: list[str]) -> tuple[Entry, list[
         if data.shape != (steps, size):
             raise ProgramError("wrong shape", where=f"spikes[{name!r}]", got=data.shape,
                                allowed=f"[{steps}, {size}]")  # fmt: skip
-        late = start.latency(name)
-        found = Events.from_dense(data.astype(bool)[:, None], start.probes.trials, late)
-        events[name] = found
+        events[name] = Events.from_dense(data.astype(bool)[:, None], start.probes.trials, 0)
     probes = dataclasses.replace(start.probes, events={**start.probes.events, **events})
     return dataclasses.replace(start, target="recorded", probes=probes), list(spikes)

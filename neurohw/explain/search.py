@@ -9,7 +9,7 @@ from itertools import chain, combinations
 import numpy as np
 
 from neurohw.compare import Entry
-from neurohw.errors import LoweringError, TargetError
+from neurohw.errors import NeurohwError
 
 from .switches import Switch
 from .variants import Apart, Variants, apart
@@ -30,7 +30,7 @@ def distance_to(goal: Entry, variants: Variants, names: Sequence[str]) -> Distan
     def found(thrown: Collection[Switch]) -> Apart | None:
         try:
             return apart(variants.entry(thrown), goal, names)
-        except (LoweringError, TargetError):
+        except NeurohwError:
             return None
 
     return found

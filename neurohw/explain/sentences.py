@@ -69,12 +69,11 @@ def identified(f: Identified) -> str:
             f"no single change of a rule of {f.target} brings it closer to the recorded spikes "
             f"({100 * f.distance:.1f} % differ)"
         )
-    does = "; ".join(
-        f"it {s.words('b')}, {f.target} {s.words('a')} ({s.title})" for s in f.changes
-    )
+    does = "; ".join(f"it {s.words('b')}, {f.target} {s.words('a')} ({s.title})" for s in f.changes)
     how = (
         "the recorded spikes are those of"
         if f.equal
         else f"the recorded spikes come closest ({100 * f.left:.1f} % differ) to"
     )
-    return f"{how} {f.target} with {len(f.changes)} rule{'s' * (len(f.changes) > 1)} changed: {does}"
+    many = "s" * (len(f.changes) > 1)
+    return f"{how} {f.target} with {len(f.changes)} rule{many} changed: {does}"

@@ -36,6 +36,7 @@ _TRIED: dict[str, tuple[Any, ...]] = {
     "number.float_bits": (32, 64),
     "current.bits": (16, 24, 32),
     "voltage.bits": (16, 24, 32),
+    "reset.zero_after_input": ((), ("delta",), ("current",), ("delta", "current")),
 }
 """Numbers worth trying where nothing but the spikes of the other side is known."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from neurohw.compare import Entry, with_evidence
-from neurohw.errors import LoweringError, TargetError
+from neurohw.errors import NeurohwError
 from neurohw.lowering import Numbers, lower
 from neurohw.network import Network
 from neurohw.program import Program
@@ -34,6 +35,8 @@ class Setting:
     seed: int = 0
     inputs: Mapping[str, Any] | None = None
     backend: str = ""
+    raw: bool = False
+    """Spikes at the steps in which an engine emits them: latencies are not taken off."""
 
 
 @dataclass(frozen=True, order=True)
@@ -138,13 +141,14 @@ class Variants:
         """A program's run, from memory if it ran before."""
         if program.hash not in self._entries:
             self.tick()
-            size = sum(q.size for q in program.populations) * len(range(program.trials))
+            size = sum(q.size for q in program.populations) * program.trials
             light = size * self.setting.steps <= LIGHT
             backend = self.setting.backend or ("reference" if light else "native")
             recording = run_program(
                 program, backend, self.setting.steps, inputs=self.setting.inputs
             )
-            self._entries[program.hash] = Entry.of(program, recording.probes, backend=backend)
+            seen = dataclasses.replace(program, latency={}) if self.setting.raw else program
+            self._entries[program.hash] = Entry.of(seen, recording.probes, backend=backend)
         return self._entries[program.hash]
 
     def effective(self, switches: Sequence[Switch]) -> list[Switch]:
@@ -170,7 +174,7 @@ class Variants:
         """Of the program; None if the record cannot carry the network so."""
         try:
             return self.program(thrown).hash
-        except (LoweringError, TargetError) as error:
+        except NeurohwError as error:
             if blame is not None:
                 self.problems[blame.path] = str(error)
             return None

@@ -54,7 +54,7 @@ def lower_float(part: Part, m: Membrane) -> Outcome:
     for tau in taus:
         suffix = "" if len(taus) == 1 else str(taus.index(tau))
         exact = np.float64(1 - current_decay(tau, dt, method, f"{name}.tau_syn"))
-        decay = part.numbers.get("decay_u", name, exact)
+        decay = part.numbers.get("decay_u", name, np.asarray(exact))
         arrived = b.port(_port(tau, taus), real)
         u = b.add(times(b.state(f"u{suffix}", real), f"decay_u{suffix}", decay), arrived, real)
         b.write(f"u{suffix}", u, name=f"u{suffix}" if suffix else "u")

@@ -98,9 +98,7 @@ def lower(
     models = {d.name: d.model for d in network.drivers}
     numbers = numbers or NONE
     wires = [
-        numbers.wire(w)
-        for c in network.connections
-        for w in wires_of(c, dt, models.get(c.source))
+        numbers.wire(w) for c in network.connections for w in wires_of(c, dt, models.get(c.source))
     ]
     for w in wires:
         log.rows.append(Row(f"{w.where}.delay", w.asked, w.delay * dt, "s", f"{w.delay} steps"))
