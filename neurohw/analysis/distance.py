@@ -162,7 +162,7 @@ def _pair(a: Source, b: Source, population: str) -> tuple[Trains, Trains]:
     return x, y
 
 
-def _trains(x: Trains, y: Trains):  # noqa: ANN202
+def _trains(x: Trains, y: Trains):
     """((trial, neuron), steps of the one, steps of the other) of every pair with any spike."""
     ends = [np.searchsorted(t.train, np.arange(t.shape[0] * t.shape[1] + 1)) for t in (x, y)]
     for k in range(x.shape[0] * x.shape[1]):

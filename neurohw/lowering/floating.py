@@ -60,7 +60,7 @@ def lower_float(part: Part, m: Membrane) -> Outcome:
         b.write(f"u{suffix}", u, name=f"u{suffix}" if suffix else "u")
         current = u if current is None else b.add(current, u, real)
         log.rows.append(
-            Row(f"{name}.tau_syn{suffix}", tau, realised_tau(1 - decay, dt, method), "s")
+            Row(f"{name}.tau_syn{suffix}", tau, realised_tau(float(1 - decay), dt, method), "s")
         )
     if len(taus) > 1 and current is not None:
         b.name_value(current, "u")
