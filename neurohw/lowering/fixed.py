@@ -259,12 +259,13 @@ def lower_fixed(part: Part, m: Membrane) -> Outcome:
     name, target, dt = part.name, part.target, part.dt
     f = _Fields(part, m)
     keep_u, keep_v, threshold, bias = f.keep_u(), f.keep_v(), f.threshold(), f.bias()
-    part.log.origins[name] = m.origin
+    part.log.origins[name], part.log.scales[name] = m.origin, f.scale
     part.log.numbers |= {
         ("decay_u", name): keep_u / 4096,
         ("decay_v", name): keep_v / 4096,
         ("threshold", name): threshold / f.scale + m.origin,
         ("bias", name): bias / f.scale,
+        ("gain", name): m.gain,
     }
     chip = ChipLIF(
         name=name,

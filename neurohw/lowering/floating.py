@@ -51,6 +51,7 @@ def lower_float(part: Part, m: Membrane) -> Outcome:
 
     # synaptic currents: u' = decay * u + input
     current: Value | None = None
+    decay = np.asarray(0.0)
     for tau in taus:
         suffix = "" if len(taus) == 1 else str(taus.index(tau))
         exact = np.float64(1 - current_decay(tau, dt, method, f"{name}.tau_syn"))
@@ -124,6 +125,15 @@ def lower_float(part: Part, m: Membrane) -> Outcome:
     if count is not None:
         count.finish(spike)
 
+    part.log.origins[name] = m.origin
+    part.log.numbers |= {
+        ("decay_v", name): 1 - m.leak,
+        ("threshold", name): m.threshold + m.origin,
+        ("bias", name): m.bias,
+        ("gain", name): m.gain,
+    }
+    if len(taus) <= 1:
+        part.log.numbers["decay_u", name] = decay
     held = float(real.storage.type(np.asarray(m.leak).flat[0]))
     log.rows.append(Row(f"{name}.tau", float(m.tau.flat[0]), realised_tau(held, dt, method), "s"))
     size = part.neuron.size

@@ -35,7 +35,7 @@ METHODS = ("euler", "exponential")
 class Lowered:
     """A program, the report of how it came about, and the numbers it computes with.
 
-    ``numbers`` is empty where the target does not round them (see ``numbers``).
+    ``numbers`` are those of populations that are linear in V.
     """
 
     program: Program
@@ -184,7 +184,7 @@ def lower(
         dict(program.latency),
         log.weights,
     )
-    kept = Numbers(log.numbers, log.origins, log.weights if record.fixed else {})
+    kept = Numbers(log.numbers, log.origins, log.weights, log.scales)
     return Lowered(program, report, kept)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,16 +33,20 @@ class Numbers:
     ----------
     values : mapping
         (label, population) -> array: ``decay_v`` and ``decay_u``, the factors of a step;
-        ``threshold`` in V; ``bias`` in V per step at the potential ``origin``.
+        ``threshold`` in V; ``bias`` in V per step at the potential ``origin``; ``gain`` in V per
+        step and ampere.
     origins : mapping
         Population -> the potential in V at which its bias was taken.
     weights : mapping
         Connection -> its weights, asked for and realised.
+    scales : mapping
+        Population -> integers per volt, on fixed point.
     """
 
     values: Mapping[tuple[str, str], Array]
     origins: Mapping[str, float]
     weights: Mapping[str, WeightErrors]
+    scales: Mapping[str, float] = field(default_factory=dict)
 
     def only(self, labels: Collection[str]) -> Numbers:
         """Those of some labels."""

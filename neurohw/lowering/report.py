@@ -128,6 +128,7 @@ class Log:
     weights: dict[str, WeightErrors] = field(default_factory=dict)
     numbers: dict[tuple[str, str], np.ndarray] = field(default_factory=dict)
     origins: dict[str, float] = field(default_factory=dict)
+    scales: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
