@@ -115,9 +115,7 @@ def strongest(inputs: list[Inputs], neurons: Neurons, active: Collection[str]) -
     return total
 
 
-def expected(
-    inputs: list[Inputs], neurons: Neurons, spikes: Mapping[str, float]
-) -> Array | None:
+def expected(inputs: list[Inputs], neurons: Neurons, spikes: Mapping[str, float]) -> Array | None:
     """Mean volts that arrive per step, if the sources' spikes per step are known."""
     total = np.zeros(len(neurons.bias))
     for x in inputs:

@@ -100,9 +100,7 @@ class Forecast:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
-        plain = [
-            {k: None if v != v else v for k, v in asdict(x).items()} for x in self.layers
-        ]
+        plain = [{k: None if v != v else v for k, v in asdict(x).items()} for x in self.layers]
         return {
             "network": self.network,
             "target": self.target,

@@ -78,8 +78,7 @@ def measure(
     for p in network.populations:
         time = p.size * trials * steps * dt
         rates[p.name] = tuple(
-            len(r.spikes(p.name)) / time if p.name in r.populations else float("nan")
-            for r in found
+            len(r.spikes(p.name)) / time if p.name in r.populations else float("nan") for r in found
         )
     return Measured(record.name, rates, tuple(findings_of(found[1], rates)), found[1])
 
