@@ -57,7 +57,7 @@ def test_weights_that_round_to_zero_silence_a_population():
 
 
 def test_inputs_in_every_step_overflow_the_current():
-    """Inputs that all fire in every step, and a slow synapse: more than lowering leaves room for."""
+    """All inputs in every step, and a slow synapse: more than lowering leaves room for."""
     source = nh.Regular(size=60, rate=1 / DT)
     busy = net(source, nh.Exponential(weight=1e-3, tau=200e-3), cells())
     found = forecast(busy, "loihi1", dt=DT)
