@@ -16,6 +16,12 @@ from neurohw.analysis.correlation import (
     cross_correlogram,
     pairwise_correlation,
 )
+from neurohw.analysis.distance import (
+    LatencyShift,
+    latency_shift,
+    van_rossum,
+    victor_purpura,
+)
 from neurohw.analysis.fi import FICurve, fi_curve
 from neurohw.analysis.intervals import (
     Bursts,
@@ -53,6 +59,7 @@ __all__ = [
     "Fano",
     "Histogram",
     "Intervals",
+    "LatencyShift",
     "PairwiseCorrelation",
     "Rates",
     "Spectrum",
@@ -70,6 +77,7 @@ __all__ = [
     "fi_curve",
     "interval_distribution",
     "intervals",
+    "latency_shift",
     "lv",
     "mean_variance",
     "pairwise_correlation",
@@ -83,4 +91,6 @@ __all__ = [
     "trains",
     "trains_of",
     "trial_moments",
+    "van_rossum",
+    "victor_purpura",
 ]

@@ -7,9 +7,11 @@ from typing import Annotated, NoReturn
 import typer
 
 from neurohw.cli.commands import compare, run
+from neurohw.cli.explaining import explain
 from neurohw.cli.figures import figures
 from neurohw.cli.front import Front
 from neurohw.cli.inspect import backends, show, targets
+from neurohw.cli.planning import plan
 
 __all__ = ["app", "main"]
 
@@ -45,7 +47,7 @@ def _root(
     """
 
 
-for _command in (run, compare, show, backends, targets, figures):
+for _command in (run, compare, explain, plan, show, backends, targets, figures):
     app.command()(_command)
 
 

@@ -12,6 +12,8 @@ from typing import Annotated, Any
 
 import typer
 
+from neurohw.cli.data import Data, read_data
+from neurohw.cli.explaining import explain_pairs, print_explanation
 from neurohw.cli.front import fail
 from neurohw.cli.look import console, progress
 from neurohw.cli.results import print_comparison, print_run, summary
@@ -32,6 +34,8 @@ from neurohw.cli.source import (
 
 __all__ = ["compare", "run"]
 
+QUICK = 1_000_000
+"""Neurons times steps and trials up to which `compare` explains without being asked."""
 DEFAULT_TARGETS = ("float64", "float32", "lava", "loihi1")
 
 
@@ -49,6 +53,7 @@ def run(
     trials: Trials = None,
     seed: Seed = None,
     method: Method = "",
+    data: Data = None,
     out: Annotated[
         Path | None, typer.Option(help="Save the recording here (NetCDF, .nc).", dir_okay=False)
     ] = None,
@@ -63,14 +68,15 @@ def run(
     source = read(file)
     from neurohw.run import run_program, with_spikes
 
-    report = None
+    report = inputs = None
     if source.network is None or source.spec is None:
-        source.refuse(target=target, dt=dt, trials=trials, seed=seed, method=method)
+        source.refuse(target=target, dt=dt, trials=trials, seed=seed, method=method, data=data)
         program, count = source.program, source.steps(duration, steps)
         assert program is not None
     else:
         from neurohw.lowering import lower
 
+        inputs, steps = read_data(data, source.network, duration, steps)
         spec = schedule(
             source.spec, dt=dt, duration=duration, steps=steps, trials=trials, seed=seed
         )
@@ -90,6 +96,7 @@ def run(
             with_spikes(program),
             backend,
             count,
+            inputs=inputs,
             progress=lambda done, total: tick(label, done, total),
         )
     if out is not None:
@@ -121,6 +128,15 @@ def compare(
     trials: Trials = None,
     seed: Seed = None,
     method: Method = "",
+    data: Data = None,
+    why: Annotated[
+        bool | None,
+        typer.Option(
+            "--explain/--no-explain",
+            help="Find the rules that make the first target differ from each other one.",
+            show_default="if it is quick",
+        ),
+    ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 1 also where something was skipped.")
     ] = False,
@@ -140,18 +156,21 @@ def compare(
     writable(figure, ".png", ".svg", ".pdf")
     writable(None if str(as_json) == "-" else as_json)
     source = read(file)
+    explanations: list[Any] = []
     from neurohw.run import compare as compare_network
     from neurohw.run import compare_programs
 
     chosen: Any = names(backends) or (source.spec.backends if source.spec else ()) or None
     with progress() as tick:
         if source.network is None or source.spec is None:
-            source.refuse(targets=targets, dt=dt, trials=trials, seed=seed, method=method)
+            source.refuse(targets=targets, dt=dt, trials=trials, seed=seed, method=method,
+                          data=data)  # fmt: skip
             assert source.program is not None
             found = compare_programs(
                 [source.program], source.steps(duration, steps), backends=chosen, progress=tick
             )
         else:
+            inputs, steps = read_data(data, source.network, duration, steps)
             spec = schedule(
                 source.spec, dt=dt, duration=duration, steps=steps, trials=trials, seed=seed
             )
@@ -164,25 +183,34 @@ def compare(
                 trials=spec.trials,
                 seed=spec.seed,
                 method=method,
+                inputs=inputs,
                 progress=tick,
             )
+            ran = list(dict.fromkeys(e.target for e in found.entries))
+            work = spec.steps * spec.trials * sum(x.size for x in source.network.populations)
+            if len(ran) > 1 and (why or (why is None and work <= QUICK)):
+                explanations = explain_pairs(source.network, spec, ran, inputs=inputs, tick=tick)
     if len(found.entries) < 2:
-        why = "; ".join(f"{s.backend}/{s.target}: {s.reason}" for s in found.skipped)
+        told = "; ".join(f"{s.backend}/{s.target}: {s.reason}" for s in found.skipped)
         fail(
             "nothing to compare: fewer than two runs",
             where=str(file),
-            fix=f"skipped {why}" if why else "name another backend or target",
+            fix=f"skipped {told}" if told else "name another backend or target",
         )
     if figure is not None:
         from neurohw.plot import compare_figure, save_figure
 
         save_figure(compare_figure(found), figure)
+    told = found.as_dict() | {"explanations": [e.as_dict() for e in explanations]}
     if as_json is not None and str(as_json) != "-":
-        _save(as_json, lambda path: Path(path).write_text(_json(found.as_dict()) + "\n"))
+        _save(as_json, lambda path: Path(path).write_text(_json(told) + "\n"))
     if str(as_json) == "-":
-        print(_json(found.as_dict()))
+        print(_json(told))
     else:
         print_comparison(found)
+        for e in explanations:
+            console().print()
+            print_explanation(e, rows=False)
         for path in (as_json, figure):
             if path is not None:
                 console().print(f"saved {path}")

@@ -258,13 +258,22 @@ def lower_fixed(part: Part, m: Membrane) -> Outcome:
     """Lower a linear population, whose numbers are ``m``, to the integers of a chip."""
     name, target, dt = part.name, part.target, part.dt
     f = _Fields(part, m)
+    keep_u, keep_v, threshold, bias = f.keep_u(), f.keep_v(), f.threshold(), f.bias()
+    part.log.origins[name], part.log.scales[name] = m.origin, f.scale
+    part.log.numbers |= {
+        ("decay_u", name): keep_u / 4096,
+        ("decay_v", name): keep_v / 4096,
+        ("threshold", name): threshold / f.scale + m.origin,
+        ("bias", name): bias / f.scale,
+        ("gain", name): m.gain,
+    }
     chip = ChipLIF(
         name=name,
         size=part.neuron.size,
-        keep_u=f.keep_u(),
-        keep_v=f.keep_v(),
-        threshold=f.threshold(),
-        bias=f.bias(),
+        keep_u=keep_u,
+        keep_v=keep_v,
+        threshold=threshold,
+        bias=bias,
         noise=f.noise(),
         inputs=f.inputs(part.delays),
         v_init=np.rint(m.init * f.scale).astype(np.int64),

@@ -52,15 +52,17 @@ def lower_float(part: Part, m: Membrane) -> Outcome:
 
     # synaptic currents: u' = decay * u + input
     current: Value | None = None
+    decay = np.asarray(0.0)
     for tau in taus:
         suffix = "" if len(taus) == 1 else str(taus.index(tau))
-        decay = np.float64(1 - current_decay(tau, dt, method, f"{name}.tau_syn"))
+        exact = np.float64(1 - current_decay(tau, dt, method, f"{name}.tau_syn"))
+        decay = part.numbers.get("decay_u", name, np.asarray(exact))
         arrived = b.port(_port(tau, taus), real)
         u = b.add(times(b.state(f"u{suffix}", real), f"decay_u{suffix}", decay), arrived, real)
         b.write(f"u{suffix}", u, name=f"u{suffix}" if suffix else "u")
         current = u if current is None else b.add(current, u, real)
         log.rows.append(
-            Row(f"{name}.tau_syn{suffix}", tau, realised_tau(1 - decay, dt, method), "s")
+            Row(f"{name}.tau_syn{suffix}", tau, realised_tau(float(1 - decay), dt, method), "s")
         )
     if len(taus) > 1 and current is not None:
         b.name_value(current, "u")
@@ -124,6 +126,15 @@ def lower_float(part: Part, m: Membrane) -> Outcome:
     if count is not None:
         count.finish(spike)
 
+    part.log.origins[name] = m.origin
+    part.log.numbers |= {
+        ("decay_v", name): 1 - m.leak,
+        ("threshold", name): m.threshold + m.origin,
+        ("bias", name): m.bias,
+        ("gain", name): m.gain,
+    }
+    if len(taus) <= 1:
+        part.log.numbers["decay_u", name] = decay
     held = float(real.storage.type(np.asarray(m.leak).flat[0]))
     log.rows.append(Row(f"{name}.tau", float(m.tau.flat[0]), realised_tau(held, dt, method), "s"))
     size = part.neuron.size

@@ -17,7 +17,8 @@ from .dynamics import lower_dynamics
 from .fixed import lower_fixed
 from .floating import lower_float
 from .neuron import bind, linear, membrane
-from .part import Outcome, Part, ProbeMap
+from .numbers import Numbers
+from .part import NONE, Outcome, Part, ProbeMap
 from .programmable import lower_programmable
 from .report import Log, LoweringReport, Row
 from .sources import lower_driver, lower_relay
@@ -32,10 +33,14 @@ METHODS = ("euler", "exponential")
 
 @dataclass(frozen=True)
 class Lowered:
-    """A program and the report of how it came about."""
+    """A program, the report of how it came about, and the numbers it computes with.
+
+    ``numbers`` are those of populations that are linear in V.
+    """
 
     program: Program
     report: LoweringReport
+    numbers: Numbers = NONE
 
 
 def lower(
@@ -47,6 +52,7 @@ def lower(
     seed: int = 0,
     trials: int = 1,
     device_per_trial: bool = False,
+    numbers: Numbers | None = None,
 ) -> Lowered:
     """Lower a network onto a target.
 
@@ -65,6 +71,9 @@ def lower(
         Trials of the program, >= 1.
     device_per_trial : bool
         Draw parameter mismatch anew for every trial; default: one device for all trials.
+    numbers : Numbers, optional
+        Of another lowering of this network (``Lowered.numbers``): float targets compute with them
+        instead of those that follow from the physics.
 
     Raises
     ------
@@ -87,7 +96,10 @@ def lower(
     notes: list[str] = []
 
     models = {d.name: d.model for d in network.drivers}
-    wires = [w for c in network.connections for w in wires_of(c, dt, models.get(c.source))]
+    numbers = numbers or NONE
+    wires = [
+        numbers.wire(w) for c in network.connections for w in wires_of(c, dt, models.get(c.source))
+    ]
     for w in wires:
         log.rows.append(Row(f"{w.where}.delay", w.asked, w.delay * dt, "s", f"{w.delay} steps"))
     names = [d.name for d in network.drivers] + [p.name for p in network.populations]
@@ -137,7 +149,7 @@ def lower(
             bound = bind(p.name, p.model, p.mismatch, seed, devices)
             lowered, new_edges, probes, new_watches = _neurons(
                 Part(p.name, p.model, bound, p.noise, p.currents, incoming, own,
-                     latency[p.name], record, dt, method, log)
+                     latency[p.name], record, dt, method, log, numbers)
             )  # fmt: skip
         except LoweringError as error:
             raise error.at(p.at(error.where.rpartition(".")[2])) from None
@@ -175,7 +187,8 @@ def lower(
         dict(program.latency),
         log.weights,
     )
-    return Lowered(program, report)
+    kept = Numbers(log.numbers, log.origins, log.weights, log.scales)
+    return Lowered(program, report, kept)
 
 
 def _delays(wires: list[Wire], latency: dict[str, int], target: Target) -> dict[int, int]:
@@ -209,7 +222,7 @@ def _neurons(part: Part) -> Outcome:
     form = linear(part.neuron, part.p)
     if form is None or any(w.reversal is not None for w in part.wires):
         return lower_dynamics(part)
-    m = membrane(part, form)
+    m = part.numbers.membrane(part.name, membrane(part, form))
     return lower_fixed(part, m) if target.fixed else lower_float(part, m)
 
 

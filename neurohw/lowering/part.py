@@ -10,10 +10,13 @@ from neurohw.network import Neuron, Waveform
 from neurohw.program import Edge, Population, Watch
 from neurohw.targets import Target
 
+from .numbers import Numbers
 from .report import Log
 from .wires import Wire
 
-__all__ = ["Outcome", "Part", "ProbeMap"]
+__all__ = ["NONE", "Outcome", "Part", "ProbeMap"]
+
+NONE = Numbers({}, {}, {})
 
 ProbeMap = dict[str, tuple[str, float, float, str]]
 """Variable -> (value of the program, scale, shift, unit)."""
@@ -37,6 +40,8 @@ class Part:
         Steps by which retiming delays the population.
     dt : float
         Step in s; ``method`` says how equations become one.
+    numbers : Numbers
+        What to compute with instead of what follows from the physics.
     """
 
     name: str
@@ -51,3 +56,4 @@ class Part:
     dt: float
     method: str
     log: Log
+    numbers: Numbers = NONE

@@ -1,0 +1,105 @@
+"""Rules of a record in words, to follow the name of who obeys them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["phrase", "title"]
+
+TITLES = {
+    "method": "integration method",
+    "number.float_bits": "float precision",
+    "number.origin": "where v is zero",
+    "neuron.functions": "what a neuron can compute",
+    "current.overflow": "overflow of the current",
+    "current.input_overflow": "overflow of the sum of weights",
+    "threshold.compare": "comparison with the threshold",
+    "reset.timing": "reset timing",
+    "reset.kinds": "kinds of reset",
+    "reset.zero_after_input": "input in the step of a reset",
+    "refractory.blocked_offset": "refractory period",
+    "refractory.register_min": "shortest refractory period",
+    "weight.exponent_on": "where the weight exponent applies",
+    "weight.mixed_even": "grid of mixed weights",
+    "delay.extra": "input delay",
+    "noise.additive": "additive noise",
+}
+
+_PHRASES: dict[str, dict[Any, str]] = {
+    "method": {
+        "euler": "integrates by forward Euler",
+        "exponential": "integrates exactly between steps",
+    },
+    "number.origin": {
+        "zero": "counts v from 0 V",
+        "reset": "counts v from the reset potential",
+    },
+    "threshold.compare": {
+        "gt": "spikes only above the threshold (v > threshold)",
+        "ge": "spikes at the threshold, too (v >= threshold)",
+    },
+    "reset.timing": {
+        "same_step": "resets in the step of the spike",
+        "next_step": "resets one step late",
+    },
+    "current.overflow": {
+        "wrap": "wraps the current around where it overflows",
+        "wrap_once": "wraps the current around once, in 32 bits, where it overflows",
+        "saturate": "keeps the current at the end of its range where it overflows",
+    },
+    "current.input_overflow": {
+        "wrap": "wraps the sum of weights around where it overflows",
+        "saturate": "keeps the sum of weights at the end of its range where it overflows",
+    },
+    "current.single": {
+        True: "has one synaptic current per neuron",
+        False: "has a current for each synaptic time constant",
+    },
+    "weight.exponent_on": {
+        "weight": "applies the exponent to each weight",
+        "sum": "applies the exponent to the sum of weights",
+    },
+    "weight.mixed_even": {
+        True: "holds weights of mixed sign as multiples of two",
+        False: "holds weights of mixed sign in steps of one",
+    },
+}
+
+_NUMBERS = {
+    "number.float_bits": "computes in float{}",
+    "current.bits": "holds the current in {} bits",
+    "current.input_bits": "sums weights in {} bits",
+    "current.align": "shifts the sum of weights left by {}",
+    "current.decay_min": "has a smallest decay of the current of {}/4096",
+    "current.decay_max": "has a largest decay of the current of {}/4096",
+    "voltage.bits": "holds v in {} bits",
+    "voltage.decay_max": "has a largest decay of v of {}/4096",
+    "voltage.sum_bits": "sums into v in {} bits",
+    "voltage.drive_bits": "sums current and bias in {} bits",
+    "threshold.mantissa_bits": "has a threshold mantissa of {} bits",
+    "threshold.shift": "shifts the threshold's mantissa left by {}",
+    "bias.mantissa_bits": "has a bias mantissa of {} bits",
+    "bias.exponent_max": "has a bias exponent of at most {}",
+    "refractory.register_min": "blocks with a register of at least {}",
+    "refractory.register_max": "blocks with a register of at most {}",
+    "refractory.blocked_offset": "blocks for {:+d} steps against its register",
+    "delay.extra": "delivers each spike {} steps later than asked",
+    "delay.max": "delays by at most {} steps",
+}
+
+
+def title(path: str) -> str:
+    """A rule's name as people say it."""
+    return TITLES.get(path) or path.replace(".", " ").replace("_", " ")
+
+
+def phrase(path: str, value: Any) -> str:
+    """What somebody with this value does, to follow a name: ``resets one step late``."""
+    known = _PHRASES.get(path, {})
+    if isinstance(value, str | bool) and value in known:
+        return known[value]
+    if path in _NUMBERS:
+        text = _NUMBERS[path].format(value)
+        return text.replace(" 1 steps", " 1 step").replace("+1 steps", "+1 step")
+    shown = ", ".join(map(str, value)) or "none" if isinstance(value, tuple) else value
+    return f"has {path} = {shown}"

@@ -1,0 +1,323 @@
+"""What a target will do to a network: errors of every parameter, and what follows from them.
+
+The forecast lowers the network twice, onto ``float64`` with the same method and onto the target,
+and compares what the two programs compute with. Nothing is run. That a population will be silent
+is a bound, not a guess: even if every source that can fire fires in every step, its potential stays
+below the threshold. Rates are those of the mean input, without fluctuations.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from neurohw.lowering import Lowered, LoweringReport, lower
+from neurohw.lowering.wires import wires_of
+from neurohw.network import Network, Poisson, PooledPoisson, Regular
+from neurohw.network.waveforms import Waveform
+from neurohw.targets import Target, load_target
+
+from .drive import Inputs, Neurons, expected, inputs_of, neurons_of, strongest
+
+__all__ = ["Finding", "Forecast", "Layer", "forecast"]
+
+LEVELS = (1.2, 1.5, 2.0, 3.0, 5.0)
+"""Constant currents, in units of the one that just reaches the threshold, of the f-I error."""
+LOST, LARGE = 0.5, 0.05
+"""Share of weights that round to zero, and relative error, from which on a finding is made."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that will go wrong, or may.
+
+    Attributes
+    ----------
+    kind : str
+        One of ``measured.KINDS``.
+    where : str
+        Population, connection or parameter.
+    certain : bool
+        Whether it follows from a bound, or is an expectation.
+    text : str
+    """
+
+    kind: str
+    where: str
+    certain: bool
+    text: str
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A population as asked for and as it will be.
+
+    Attributes
+    ----------
+    zeroed : float
+        Share of its incoming weights that round to zero, of those that are not zero.
+    weight_error, threshold_error, tau_error : float
+        Relative: root mean square over the weights; largest over the neurons.
+    fi_error : float
+        Largest relative error of the rate at constant currents; NaN if not a linear neuron.
+    rate_asked, rate : float
+        Hz, of the mean input; NaN if it is not known.
+    silent : bool
+        It cannot fire; ``silent_asked``: it could not in float64 either.
+    """
+
+    population: str
+    size: int
+    zeroed: float
+    weight_error: float
+    threshold_error: float
+    tau_error: float
+    fi_error: float
+    rate_asked: float
+    rate: float
+    silent: bool
+    silent_asked: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Forecast:
+    """Layers, findings, and the choices behind them."""
+
+    network: str
+    target: str
+    dt: float
+    layers: tuple[Layer, ...]
+    findings: tuple[Finding, ...]
+    report: LoweringReport
+
+    def layer(self, population: str) -> Layer:
+        """By name."""
+        return next(x for x in self.layers if x.population == population)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        plain = [{k: None if v != v else v for k, v in asdict(x).items()} for x in self.layers]
+        return {
+            "network": self.network,
+            "target": self.target,
+            "dt": self.dt,
+            "layers": plain,
+            "findings": [asdict(f) for f in self.findings],
+            "lowering": self.report.as_dict(),
+        }
+
+
+def forecast(
+    network: Network,
+    target: Target | str | os.PathLike[str],
+    *,
+    dt: float,
+    method: str = "",
+    seed: int = 0,
+    rates: Mapping[str, float] | None = None,
+) -> Forecast:
+    """Say what a target will do to a network.
+
+    Parameters
+    ----------
+    target : Target or str
+        A record, its name or path.
+    dt : float
+        Step in seconds.
+    rates : mapping, optional
+        Mean rate in Hz of drivers whose spikes come from outside.
+
+    Raises
+    ------
+    LoweringError
+        If the target cannot express the network.
+    """
+    record = target if isinstance(target, Target) else load_target(target)
+    method = method or record.methods[0]
+    held = lower(network, record, dt=dt, method=method, seed=seed)
+    asked = lower(network, "float64", dt=dt, method=method, seed=seed)
+    models = {d.name: d.model for d in network.drivers}
+    wires = [w for c in network.connections for w in wires_of(c, dt, models.get(c.source))]
+    sides = [_side(network, x, inputs_of(wires, x), _spikes(network, dt, rates or {}))
+             for x in (asked, held)]  # fmt: skip
+    layers, findings = [], []
+    for p in network.populations:
+        a, h = (s.get(p.name) for s in sides)
+        if a is None or h is None:
+            continue
+        mine = [held.report.weights[w.where] for w in wires
+                if w.target == p.name and w.where in held.report.weights]  # fmt: skip
+        layer = _layer(p.name, a, h, mine, dt)
+        layers.append(layer)
+        findings += _of_layer(layer)
+    findings += _of_report(held, dt, network, wires, sides[1], record)
+    return Forecast(network.name, record.name, dt, tuple(layers), tuple(findings), held.report)
+
+
+@dataclass(frozen=True, eq=False)
+class _Population:
+    neurons: Neurons
+    inputs: list[Inputs]
+    silent: bool
+    arriving: np.ndarray | None  # mean volts per step
+    spikes: float  # mean per neuron and step; NaN if not known
+
+
+def _spikes(network: Network, dt: float, rates: Mapping[str, float]) -> dict[str, float]:
+    """Mean spikes per source, train and step of the drivers that are known."""
+    out = {}
+    for d in network.drivers:
+        rate = rates.get(d.name)
+        if rate is None and isinstance(d.model, Poisson | PooledPoisson | Regular):
+            rate = None if isinstance(d.model.rate, Waveform) else float(np.mean(d.model.rate))
+        if rate is not None:
+            out[d.name] = min(rate * dt, 1.0)
+    return out
+
+
+def _side(
+    network: Network, lowered: Lowered, inputs: dict[str, list[Inputs]], spikes: dict[str, float]
+) -> dict[str, _Population]:
+    """Every linear population of one lowering: whether it can fire, and how often it will."""
+    models = {p.name: p for p in network.populations}
+    neurons = {n: neurons_of(n, p.size, lowered.numbers) for n, p in models.items()}
+    active = {d.name for d in network.drivers if spikes.get(d.name) != 0.0}
+    while True:  # whoever can be lifted by those who can fire can fire
+        more = {
+            n
+            for n, p in models.items()
+            if n not in active
+            and ((x := neurons[n]) is None or p.noise or p.currents or _can_fire(
+                x, strongest(inputs.get(n, []), x, active), p))
+        }  # fmt: skip
+        if not more:
+            break
+        active |= more
+    out: dict[str, _Population] = {}
+    mean = dict(spikes)
+    for n in _forward(network):
+        x = neurons[n]
+        if x is None:
+            continue
+        arriving = expected(inputs.get(n, []), x, mean)
+        count = np.nan
+        if arriving is not None and not models[n].currents:
+            rest = np.rint(np.asarray(getattr(models[n].model, "t_ref", 0.0)) / lowered.report.dt)
+            count = float(np.mean(1 / (x.steps_to_threshold(arriving) + rest)))
+            mean[n] = count
+        out[n] = _Population(x, inputs.get(n, []), n not in active, arriving, count)
+    return out
+
+
+def _can_fire(x: Neurons, arriving: np.ndarray, p: Any) -> bool:
+    start = np.asarray(p.model.start(p.model.values)["V"]) - np.asarray(p.model.values["V_reset"])
+    return bool(np.any(x.highest(arriving) >= x.threshold) or np.any(start >= x.threshold))
+
+
+def _forward(network: Network) -> list[str]:
+    """Populations, sources first where no cycle forbids it."""
+    left = [p.name for p in network.populations]
+    feeds = {n: {c.source for c in network.connections if c.target == n} for n in left}
+    order: list[str] = []
+    while left:
+        free = [n for n in left if not (feeds[n] & set(left)) - {n}] or left[:1]
+        order += free
+        left = [n for n in left if n not in free]
+    return order
+
+
+def _layer(name: str, a: _Population, h: _Population, weights: list[Any], dt: float) -> Layer:
+    summed = [w.summary() for w in weights]
+    pairs = [(int(np.count_nonzero(w.asked)), s) for w, s in zip(weights, summed, strict=True)]
+    count = sum(n for n, _ in pairs)
+    square = sum(n * s["rms_error"] ** 2 for n, s in pairs)
+    x, y = a.neurons, h.neurons
+    return Layer(
+        name,
+        len(x.bias),
+        sum(s["rounded_to_zero"] for s in summed) / count if count else 0.0,
+        float(np.sqrt(square / count)) if count else 0.0,
+        _largest(y.threshold, x.threshold),
+        _largest(_tau(y.keep_v), _tau(x.keep_v)),
+        _fi_error(x, y),
+        a.spikes / dt,
+        h.spikes / dt,
+        h.silent,
+        a.silent,
+    )
+
+
+def _tau(keep: np.ndarray) -> np.ndarray:
+    """Time constant in steps of the exact decay."""
+    with np.errstate(divide="ignore"):
+        return -1 / np.log(np.clip(keep, 1e-300, 1))
+
+
+def _largest(held: np.ndarray, asked: np.ndarray) -> float:
+    """Relative error with the largest magnitude."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        error = np.where(held == asked, 0.0, held / asked - 1)
+    i = int(np.argmax(np.abs(np.nan_to_num(error, nan=0.0, posinf=1e300))))
+    return float(error.flat[i])
+
+
+def _fi_error(x: Neurons, y: Neurons) -> float:
+    """Of the rate at constant inputs; the same volts per step go into both."""
+    worst = 0.0
+    for level in LEVELS:
+        drive = np.maximum(level * x.threshold * (1 - x.keep_v), 1e-300)
+        fast = np.where(x.keep_v < 1, drive, level * x.threshold / 100)
+        n, m = ((k.steps_to_threshold((fast - k.bias) * (1 - k.keep_u))) for k in (x, y))
+        error = n / m - 1
+        worst = error.flat[np.argmax(np.abs(error))] if np.abs(error).max() > abs(worst) else worst
+    return float(worst)
+
+
+def _of_layer(x: Layer) -> list[Finding]:
+    found = []
+    lost = f"{100 * x.zeroed:.0f} % of its weights round to 0"
+    if x.silent and not x.silent_asked:
+        why = lost if x.zeroed else "its inputs are too weak once they are rounded"
+        text = f"{x.population}: {why}; no input can lift it to its threshold: it will be silent"
+        found.append(Finding("silent", x.population, True, text))
+    elif x.zeroed >= LOST:
+        found.append(Finding("weights", x.population, True, f"{x.population}: {lost}"))
+    if not x.silent and x.rate_asked > 0 and x.rate == 0:
+        text = (f"{x.population}: its mean input no longer reaches the threshold "
+                f"({x.rate_asked:.3g} Hz in float64): it may fall silent")  # fmt: skip
+        found.append(Finding("silent", x.population, False, text))
+    elif x.rate_asked > 0 and abs(x.rate / x.rate_asked - 1) > LARGE and not x.silent:
+        text = (f"{x.population}: {x.rate_asked:.3g} Hz will become {x.rate:.3g} Hz "
+                f"({100 * (x.rate / x.rate_asked - 1):+.0f} %)")  # fmt: skip
+        found.append(Finding("rate", x.population, False, text))
+    for kind, error in (("threshold", x.threshold_error), ("tau", x.tau_error)):
+        if abs(error) > LARGE:
+            text = f"{x.population}: the {kind} is off by {100 * error:+.0f} %"
+            found.append(Finding(kind, f"{x.population}.{kind}", True, text))
+    return found
+
+
+def _of_report(
+    held: Lowered, dt: float, network: Network, wires: Any, sides: dict[str, _Population],
+    record: Target,
+) -> list[Finding]:  # fmt: skip
+    """Latency, and currents whose mean alone overflows."""
+    found = []
+    if held.report.latency:
+        late = ", ".join(f"{k} {v}" for k, v in held.report.latency.items())
+        found.append(Finding("latency", network.name, True, f"retimed; latency in steps: {late}"))
+    for name, x in sides.items():
+        scale = held.numbers.scales.get(name)
+        if x.arriving is None or not scale:
+            continue
+        mean = float(np.max(np.abs(x.arriving / (1 - x.neurons.keep_u)))) * scale
+        most = 2.0 ** (record.current.bits - 1)
+        if mean > most:
+            text = (f"{name}: the mean current alone is {mean / most:.2g} times what "
+                    f"{record.current.bits} bits hold: it will overflow")  # fmt: skip
+            found.append(Finding("overflow", name, False, text))
+    return found
