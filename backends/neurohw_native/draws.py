@@ -6,6 +6,7 @@ A lane is one element of one trial. All arrays are C-contiguous.
 from __future__ import annotations
 
 import numpy as np
+from numpy import int32 as i4, int64 as i8
 
 from neurohw_native.jit import jit
 
@@ -44,12 +45,13 @@ def fill_word(out, el, tr, t, site, a, b):
 
 @jit
 def _normals(low, high, x, table):
+    """Both halves of each word; a sign is a word of zeros or of ones. All in 32 bits."""
     for l in range(len(x)):
-        v = np.int64(x[l])
-        m, s = table[v & 0x7FFF], -((v >> 15) & 1)
-        low[l] = np.int32((m ^ s) - s)
-        m, s = table[(v >> 16) & 0x7FFF], -(v >> 31)
-        high[l] = np.int32((m ^ s) - s)
+        v = i4(x[l])
+        m, s = i4(table[i8(v & 0x7FFF)]), i4(i4(v << 16) >> 31)
+        low[l] = i4(i4(m ^ s) - s)
+        m, s = i4(table[i8((v >> 16) & 0x7FFF)]), i4(v >> 31)
+        high[l] = i4(i4(m ^ s) - s)
 
 
 @jit

@@ -27,8 +27,8 @@ def fit(x: str, kind: str, exact: Interval, out: Int, mode: str) -> list[str]:
         return []
     if mode == "saturate":
         lo, hi = f"{kind}({out.lo})", f"{kind}({out.hi})"
-        lines = [f"{x} = {lo} if {x} < {lo} else {x}"] if exact[0] < out.lo else []
-        return lines + ([f"{x} = {hi} if {x} > {hi} else {x}"] if exact[1] > out.hi else [])
+        lines = [f"{x} = choose({x} < {lo}, {lo}, {x})"] if exact[0] < out.lo else []
+        return lines + ([f"{x} = choose({x} > {hi}, {hi}, {x})"] if exact[1] > out.hi else [])
     if not out.signed:  # a negative number may become one that needs 64 bits
         return [f"{x} = {kind if out.hi < 2**31 else 'i8'}({x} & {out.hi})"]
     by = (32 if kind == "i4" else 64) - out.bits
@@ -79,14 +79,14 @@ def _integer(
         return [f"{x} = {kind}({a} {_BINARY[node.op]} {args[1][0]})"], kind
     if node.op in ("min", "max"):
         b, op = args[1][0], "<" if node.op == "min" else ">"
-        return [f"{x} = {kind}({a}) if {a} {op} {b} else {kind}({b})"], kind
+        return [f"{x} = choose({a} {op} {b}, {kind}({a}), {kind}({b}))"], kind
     if node.op == "cast" and args[0][1] == "b":
-        return [f"{x} = {kind}(1) if {a} else {kind}(0)"], kind
+        return [f"{x} = choose({a}, {kind}(1), {kind}(0))"], kind
     if node.op == "cast":
         return [f"{x} = {kind}({a})"], kind
     if node.op == "neg":
         return [f"{x} = {kind}(-i8({a}))"], kind
-    return [f"{x} = {kind}(-i8({a})) if {a} < 0 else {kind}({a})"], kind
+    return [f"{x} = choose({a} < 0, {kind}(-i8({a})), {kind}({a}))"], kind
 
 
 def _float(node: Node, args: Sequence[Var], kind: str) -> str:
@@ -95,13 +95,13 @@ def _float(node: Node, args: Sequence[Var], kind: str) -> str:
         return f"{a[0]} {_BINARY[node.op]} {b}"
     if node.op in ("min", "max"):
         op = "<" if node.op == "min" else ">"
-        return f"{a[0]} if ({a[0]} {op} {b}) | ({a[0]} != {a[0]}) else {b}"
+        return f"choose(({a[0]} {op} {b}) | ({a[0]} != {a[0]}), {a[0]}, {b})"
     if node.op == "neg":
         return f"-{a[0]}"
     if node.op == "abs":
         return f"abs({a[0]})"
     if node.op == "cast":
-        return f"{kind}(1) if {a[0]} else {kind}(0)" if a[1] == "b" else f"{kind}({a[0]})"
+        return f"choose({a[0]}, {kind}(1), {kind}(0))" if a[1] == "b" else f"{kind}({a[0]})"
     return f"np.sqrt({a[0]})" if node.op == "sqrt" else f"{node.op}_{kind}({a[0]})"
 
 
@@ -109,13 +109,13 @@ def _float_to_int(x: str, a: Var, out: Int, rounding: str) -> list[str]:
     f = a[1]
     kind = kind_of(out, (out.lo, out.hi))
     lo = "-9223372036854775807 - 1" if out.lo == -(2**63) else str(out.lo)
-    lines = [f"{x}r = {a[0]} if {a[0]} == {a[0]} else {f}(0)"]
+    lines = [f"{x}r = choose({a[0]} == {a[0]}, {a[0]}, {f}(0))"]
     if rounding == "half_away":
         lines += [
             f"{x}w = np.trunc({x}r)",
             f"{x}d = {x}r - {x}w",
-            f"{x}r = {x}w + {f}(1) if {x}d >= {f}(0.5) else {x}w",
-            f"{x}r = {x}w - {f}(1) if {x}d <= {f}(-0.5) else {x}r",
+            f"{x}r = choose({x}d >= {f}(0.5), {x}w + {f}(1), {x}w)",
+            f"{x}r = choose({x}d <= {f}(-0.5), {x}w - {f}(1), {x}r)",
         ]
     else:
         name = {"floor": "floor", "toward_zero": "trunc", "half_even": "rint"}[rounding]
@@ -124,10 +124,10 @@ def _float_to_int(x: str, a: Var, out: Int, rounding: str) -> list[str]:
         *lines,
         f"{x}h = {x}r >= {f}({float(out.hi + 1)!r})",
         f"{x}l = {x}r < {f}({float(out.lo)!r})",
-        f"{x}r = {f}(0) if {x}h | {x}l else {x}r",
+        f"{x}r = choose({x}h | {x}l, {f}(0), {x}r)",
         f"{x} = {kind}({x}r)",
-        f"{x} = {kind}({out.hi}) if {x}h else {x}",
-        f"{x} = {kind}({lo}) if {x}l else {x}",
+        f"{x} = choose({x}h, {kind}({out.hi}), {x})",
+        f"{x} = choose({x}l, {kind}({lo}), {x})",
     ]
 
 
@@ -161,7 +161,7 @@ def operation(
     if node.op == "select":
         c, a, b = (v for v, _ in args)
         wrap = "" if isinstance(out, Bool) else kind
-        return [f"{x} = {wrap}({a}) if {c} else {wrap}({b})"], (x, kind)
+        return [f"{x} = choose({c}, {wrap}({a}), {wrap}({b}))"], (x, kind)
     if isinstance(out, Float):
         return [f"{x} = {_float(node, args, kind)}"], (x, kind)
     assert isinstance(out, Int) and exact is not None

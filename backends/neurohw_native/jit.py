@@ -11,7 +11,7 @@ from numba.core import cgutils
 from numba.core.compiler import Compiler
 from numba.extending import intrinsic
 
-__all__ = ["ARRIVED", "BARRIER", "BROKEN", "barrier", "element", "inlined", "jit"]
+__all__ = ["ARRIVED", "BARRIER", "BROKEN", "barrier", "choose", "element", "inlined", "jit"]
 __all__ += ["trailing_zeros", "wide"]
 
 
@@ -51,6 +51,18 @@ def trailing_zeros(typing: Any, x: Any) -> Any:
         return builder.cttz(args[0], cgutils.true_bit)
 
     return types.int64(types.uint64), build
+
+
+@intrinsic
+def choose(typing: Any, c: Any, a: Any, b: Any) -> Any:
+    """``a if c else b`` without a branch: where there is one, LLVM may turn what follows it into
+    stores for some lanes only, which cost more than all that a step computes."""
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.select(*args)
+
+    kind = types.unliteral(a)
+    return kind(types.boolean, kind, kind), build
 
 
 @intrinsic

@@ -1,91 +1,89 @@
-"""Lines of source that both the step and what follows a spike are made of."""
+"""Lines of source for one lane of a population: what its step and what its spikes are made of."""
 
 from __future__ import annotations
 
-from neurohw.program.analysis import kind_of, storage_kind
+from collections.abc import Callable, Iterable
+
+from neurohw.program import Node
+from neurohw.program.analysis import kind_of
 from neurohw_native.expr import Var, operation
 from neurohw_native.plan import Kernel, PopPlan
 
-__all__ = ["at_spikes", "hoist", "load", "scalar_param"]
-
-
-def hoist(k: Kernel, plan: PopPlan, i: int) -> str:
-    """Expression of a constant or scalar parameter, loaded once per call of a step."""
-    node = plan.pop.nodes[i]
-    kind = kind_of(node.dtype, plan.spans[i])
-    name, where = {"f4": ("cf", k.singles), "f8": ("cd", k.doubles)}.get(kind, ("ci", k.ints))
-    where.append((plan.pop.name, i))
-    load = f"{name}[{len(where) - 1}]"
-    return f"{load} != 0" if kind == "b" else f"{kind}({load})"
-
+__all__ = ["evaluate", "load", "scalar_param", "site", "store"]
 
 def scalar_param(plan: PopPlan, name: str) -> bool:
     return next(x for x in plan.pop.params if x.name == name).data.ndim == 0
 
 
-def load(kind: str, array: str) -> str:
-    return f"{array}[i] != 0" if kind == "b" else f"{kind}({array}[i])"
+def load(kind: str, element: str) -> str:
+    return f"{element} != 0" if kind == "b" else f"{kind}({element})"
 
 
-def at_spikes(k: Kernel, p: int, plan: PopPlan) -> tuple[str, list[str], list[str]]:
-    """Source of what happens in the lanes that spike; its arrays, and the sites of its draws.
+def store(element: str, var: Var, kind: str) -> str:
+    """A line that puts a value into an array whose elements are of ``kind``."""
+    x, held = var
+    return f"{element} = {'np.uint8' if held == 'b' else kind}({x})"
 
-    Draws that only a spike needs are made here, for the few lanes that need them.
+
+def site(k: Kernel, name: str) -> str:
+    """Where the kernel finds the number of a site that is drawn from at one more place."""
+    k.sites.append(name)
+    return f"sites[{len(k.sites) - 1}]"
+
+
+def _number(k: Kernel, plan: PopPlan, i: int, kind: str) -> str:
+    """A constant or scalar parameter. 0 and 1 shape the code: they cost no register."""
+    node = plan.pop.nodes[i]
+    value = node.attrs.get("value")
+    if node.op == "const" and value in (-1, 0, 1) and str(value) != "-0.0":
+        return f"i4({int(value)}) != 0" if kind == "b" else f"{kind}({int(value)})"
+    name, where = {"f4": ("cf", k.singles), "f8": ("cd", k.doubles)}.get(kind, ("ci", k.ints))
+    where.append((plan.pop.name, i))
+    element = f"{name}[{len(where) - 1}]"
+    return load(kind, element)
+
+
+def evaluate(
+    k: Kernel,
+    plan: PopPlan,
+    nodes: Iterable[int],
+    leaf: Callable[[Node, str, str], str],
+    wide: Callable[[int], str] = lambda i: "",
+) -> tuple[list[str], list[str], dict[int, Var]]:
+    """Lines that compute ``nodes``, in ascending order, and what holds each of them.
+
+    Parameters
+    ----------
+    leaf : function
+        Expression of a leaf that differs between lanes, of its node, name or site, and kind.
+    wide : function
+        Array element where the exact result of a node is to be stored as well, or "".
+
+    Returns
+    -------
+    tuple
+        Lines to be run once, lines to be run for each lane, and the variables.
     """
-    if not plan.rare:
-        return "", [], []
-    q = plan.pop
-    states, params = (
-        [s.name for s in q.states],
-        [q.nodes[i].attrs["name"] for i in plan.leaves("param")],
-    )
-    head: list[str] = []
-    body: list[str] = []
-    arrays: dict[str, None] = {}
-    sites: list[str] = []
+    once: list[str] = []
+    lines: list[str] = []
     values: dict[int, Var] = {}
-    for i in sorted({i for r in plan.rare.values() for i in r.nodes}):
-        node, x = q.nodes[i], f"n{i}"
+    for i in nodes:
+        node, x = plan.pop.nodes[i], f"n{i}"
         kind = kind_of(node.dtype, plan.spans[i])
         name = str(node.attrs.get("name", node.attrs.get("site", "")))
         if node.op == "const" or (node.op == "param" and scalar_param(plan, name)):
-            head.append(f"{x} = {hoist(k, plan, i)}")
-        elif node.op == "param":
-            array = f"q{p}_{params.index(name)}"
-            arrays[array] = None
-            body.append(f"{x} = {load(kind, array)}")
-        elif node.op in ("word", "normal"):
-            if name not in sites:
-                sites.append(name)
-            table = ", table" if node.op == "normal" else ""
-            draw = f"one_{node.op}(el[i], tr[i], t, h{sites.index(name)}, a, b{table})"
-            body.append(f"{x} = {kind}({draw})")
+            once.append(f"{x} = {_number(k, plan, i, kind)}")
+        elif not node.args:
+            lines.append(f"{x} = {leaf(node, name, kind)}")
         else:
-            lines, _ = operation(
+            lines += operation(
                 x,
                 node,
                 [values[a] for a in node.args],
                 plan.exact[i],
                 [plan.spans[a] for a in node.args],
                 plan.spans[i],
-                "",
-            )
-            body += lines
+                wide(i),
+            )[0]
         values[i] = (x, kind)
-    for name, r in plan.rare.items():
-        array = f"s{p}_{states.index(name)}"
-        arrays[array] = None
-        x, held = values[r.value]
-        kind = storage_kind(q.nodes[r.value].dtype)
-        value = f"(np.uint8(1) if {x} else np.uint8(0))" if held == "b" else f"{kind}({x})"
-        body.append(f"{array}[i] = {value}")
-    drawn = ", ".join(f"h{m}" for m in range(len(sites)))
-    lines = [
-        f"def rare{p}(c, n, el, tr, t, a, b, table, ci, cf, cd, {', '.join([drawn, *arrays])}):",
-        *("    " + h for h in head),
-        "    for m in range(n):",
-        "        i = c[m]",
-        *("        " + x for x in body),
-    ]
-    source = "\n".join(lines) + f"\n\n\nrare{p} = jit(rare{p}, CACHE, True)\n\n\n"
-    return source, list(arrays), sites
+    return once, lines, values

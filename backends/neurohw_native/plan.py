@@ -28,8 +28,8 @@ from neurohw.program.analysis import (
     storage_kind,
 )
 
-__all__ = ["DTYPES", "Kernel", "PopPlan", "Tap", "WatchRow", "components", "delivery"]
-__all__ += ["edge_arrays", "held", "plan_population"]
+__all__ = ["DTYPES", "Kernel", "PopPlan", "Tap", "WatchRow", "arrange", "components"]
+__all__ += ["delivery", "edge_arrays", "held", "plan_population"]
 
 DTYPES: Mapping[str, np.dtype] = {
     "b": np.dtype(np.uint8),
@@ -112,6 +112,37 @@ class PopPlan:
             if node.op == op:
                 seen.setdefault(str(node.attrs.get("name", node.attrs.get("site"))), i)
         return list(seen.values())
+
+
+STEPS = 8
+"""At most so many in a pass: as many as a draw of normal numbers serves."""
+
+
+def arrange(program: Program, plans: list[PopPlan]) -> tuple[list[PopPlan], int]:
+    """Order the populations of a component so that a pass may have many steps; that many.
+
+    In a pass of n steps a population needs what another sends in these steps over an edge whose
+    delay is shorter than n. Where such edges form no cycle, the sender comes first.
+    """
+    plan = {x.pop.name: x for x in plans}
+    edges = [
+        e
+        for e in program.edges
+        if e.target in plan and e.port in plan[e.target].ports
+        if e.port not in plan[e.target].ahead
+    ]
+    for n in range(STEPS, 0, -1):
+        left, done = list(plan), []
+        while left:
+            waits = {e.target for e in edges if e.delay < n and e.source in left}
+            ready = [name for name in left if name not in waits]
+            if not ready:
+                break
+            done += ready
+            left = [name for name in left if name in waits]
+        else:
+            return [plan[name] for name in done], n
+    raise AssertionError("edges without delay form a cycle, which verify refuses")
 
 
 def components(program: Program, ahead: Collection[int] = ()) -> list[list[str]]:
@@ -294,6 +325,7 @@ def edge_arrays(edge: Edge, kind: str) -> tuple[np.ndarray, ...]:
 class Kernel:
     """The source of a component, and what has to be passed to it, in order.
 
+    ``reach``: steps that a population may run before it needs what those after it send in them.
     ``arrays``: ("state", population, name), ("params", kind, ""), ("external", population, name),
     ("history", key, ""), ("count" or "index" of the ring, population, ""), ("values", key, ""),
     ("edge", index of the edge, index of the array), ("traces", kind, ""), ("moments", "", "");
@@ -304,6 +336,7 @@ class Kernel:
 
     pops: list[PopPlan]
     coupled: bool
+    reach: int = 1
     source: str = ""
     arrays: list[tuple[str, str | int, str | int]] = field(default_factory=list)
     ints: list[tuple[str, int]] = field(default_factory=list)

@@ -255,7 +255,7 @@ def _rows(groups, sources, data, tiles, width, out, stride, lane, start):
     n, m = len(groups), 0
     for r in range(n):
         start[r] = m
-        m += spiking(groups[r], sources, lane[m:])
+        m = spiking(groups[r], 0, sources, sources, lane, m)
     start[n] = m
     for j in range(tiles):
         for r in range(n):

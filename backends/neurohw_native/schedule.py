@@ -141,8 +141,8 @@ def _call(
     bar: Array,
 ) -> None:
     b = done.block
-    window = call.tables.window
-    geometry = (b.b0, b.trials, t, n, b.part, b.parts, window, b.before, *map(int, ends))
+    window, rows = call.tables.window, call.tables.rows
+    geometry = (b.b0, b.trials, t, n, b.part, b.parts, window, rows, b.before, *map(int, ends))
     arguments = call.arguments(b, t, done.ledger, rings, done.moments, bar)
     done.spans.append((t - call.t0, kernel(geometry, *arguments)[:-1]))
 

@@ -13,55 +13,60 @@ A ring has a slot for each of the last ``slots`` steps. In slot ``s``, trial ``b
 from __future__ import annotations
 
 import numpy as np
+from numpy import int64 as i8, uint64 as u8
 
 from neurohw_native.jit import inlined, jit, trailing_zeros
 
 __all__ = ["deliver_bytes", "deliver_dense", "deliver_one", "deliver_same", "deliver_sparse"]
 __all__ += ["fired", "ring_load", "ring_store", "spiking"]
 
-_GATHER = np.uint64(0x0102040810204080)
+_GATHER = u8(0x0102040810204080)
 
 
 @inlined
-def spiking(groups, n, lane):
-    """List the lanes below ``n`` whose flag is set, ascending; return their number.
+def spiking(groups, first, last, n, lane, c):
+    """Append to the ``c`` lanes listed those of ``first .. last - 1`` whose flag is set, ascending.
 
-    ``groups`` are the flags, bytes of 0 or 1, in eights; their number is a multiple of 8.
+    ``groups`` are the flags, bytes of 0 or 1, in eights; ``first`` is a multiple of 64, and from
+    ``last`` up to such a multiple no flag is set, or none that matters: those from ``n`` on do not.
+    Return the number listed.
     """
-    c = 0
-    for h in range(0, len(groups), 8):
-        some = groups[h] | groups[h + 1] | groups[h + 2] | groups[h + 3]
-        some |= groups[h + 4] | groups[h + 5] | groups[h + 6] | groups[h + 7]
+    for h in range(u8(first) >> u8(3), (u8(last) + u8(63)) >> u8(6) << u8(3), u8(8)):
+        some = u8(0)
+        for g in range(u8(8)):
+            some |= groups[h + g]
         if some != 0:
-            bits = np.uint64(0)
-            for g in range(8):  # the product's top byte holds the lowest bit of each byte
-                bits |= ((groups[h + g] * _GATHER) >> np.uint64(56)) << np.uint64(8 * g)
+            bits = u8(0)
+            for g in range(u8(8)):  # the product's top byte holds the lowest bit of each byte
+                bits |= ((groups[h + g] * _GATHER) >> u8(56)) << (u8(8) * g)
             while bits != 0:
-                l = 8 * h + trailing_zeros(bits)
+                l = i8(u8(8) * h) + trailing_zeros(bits)
                 if l < n:
                     lane[c] = l
                     c += 1
-                bits &= bits - np.uint64(1)
+                bits &= bits - u8(1)
     return c
 
 
-@inlined
-def fired(lane, m, B, w, e0, size, slot, part, parts, count, index):
-    """Enter the ``m`` lanes that fired into a slot of the ring."""
-    if B == 1:
-        o = slot * size + e0
-        for j in range(m):
-            index[o + j] = np.int32(e0 + lane[j])
-        count[slot * parts + part] = m
-        return
-    for b in range(B):
-        count[(slot * B + b) * parts + part] = 0
-    for j in range(m):
-        b = lane[j] // np.int32(w)
-        r = (slot * B + b) * parts + part
-        c = count[r]
-        index[(slot * B + b) * size + e0 + c] = np.int32(e0 + lane[j] - b * w)
-        count[r] = c + 1
+@jit
+def fired(lane, number, m, t, slots, B, w, e0, size, part, parts, count, index):
+    """Enter the lanes ``lane[k, :number[k]]`` that fired in ``m`` steps from ``t`` on."""
+    for k in range(m):
+        slot, n, y = (t + k) % slots, number[k], lane[k]
+        if B == 1:
+            o = slot * size + e0
+            for j in range(n):
+                index[o + j] = np.int32(e0 + y[j])
+            count[slot * parts + part] = n
+            continue
+        for b in range(B):
+            count[(slot * B + b) * parts + part] = 0
+        for j in range(n):
+            b = y[j] // np.int32(w)
+            r = (slot * B + b) * parts + part
+            c = count[r]
+            index[(slot * B + b) * size + e0 + c] = np.int32(e0 + y[j] - b * w)
+            count[r] = c + 1
 
 
 @jit
@@ -92,30 +97,33 @@ def ring_store(history, b0, B, w, e0, size, depth, slots, part, parts, t1, count
                 history[h + index[o + j]] = 1
 
 
-# Delivery adds what fired in a slot to ``total``, the port's sums of the block's own lanes: for
-# each trial the sources ascending, one after the other, which for floats is part of the meaning.
+# Delivery adds what fired in ``steps`` steps from ``t`` on to the rows of ``total``, the port's sums
+# of the block's own lanes in as many steps: for each trial the sources ascending, one after the
+# other, which for floats is part of the meaning. ``t`` may be negative, but not below -``slots``.
 # ``size`` is the source's, ``cut`` its parts; ``w``, ``e0`` and ``nt``, its size, are the target's.
 
 
 @jit
-def deliver_dense(count, index, slot, B, size, cut, parts, w, e0, nt, data, total):
+def deliver_dense(count, index, steps, t, slots, B, size, cut, parts, w, e0, nt, data, total):
     """Rows of ``data[source, target]``, four at a time, so that sums stay in registers.
 
     The row after the last source's is zero: it fills up the fours, and adding it changes nothing.
     """
-    for b in range(B):
-        t = total[b * w : b * w + w]
-        for p in range(parts):
-            r, o = (slot * B + b) * parts + p, (slot * B + b) * size + cut[p]
-            m = count[r]
-            for j in range(0, m, 4):
-                _add_four(
-                    t,
-                    _row(index, o, j, m, size, data, nt, e0, w),
-                    _row(index, o, j + 1, m, size, data, nt, e0, w),
-                    _row(index, o, j + 2, m, size, data, nt, e0, w),
-                    _row(index, o, j + 3, m, size, data, nt, e0, w),
-                )
+    for i in range(steps):
+        slot = (t + i + slots) % slots
+        for b in range(B):
+            to = total[i, b * w : b * w + w]
+            for p in range(parts):
+                r, o = (slot * B + b) * parts + p, (slot * B + b) * size + cut[p]
+                m = count[r]
+                for j in range(0, m, 4):
+                    _add_four(
+                        to,
+                        _row(index, o, j, m, size, data, nt, e0, w),
+                        _row(index, o, j + 1, m, size, data, nt, e0, w),
+                        _row(index, o, j + 2, m, size, data, nt, e0, w),
+                        _row(index, o, j + 3, m, size, data, nt, e0, w),
+                    )
 
 
 @inlined
@@ -131,35 +139,39 @@ def _add_four(t, x0, x1, x2, x3):
 
 
 @jit
-def deliver_bytes(count, index, slot, B, size, cut, parts, w, e0, nt, data, half, total):
+def deliver_bytes(
+    count, index, steps, t, slots, B, size, cut, parts, w, e0, nt, data, half, total
+):
     """The same for int8 weights, eight rows at a time into 16 bits, which hold 256 rows.
 
     ``half``, int16 ``[>= w]``, is zero before and after.
     """
     h = half[:w]
-    for b in range(B):
-        t, rows = total[b * w : b * w + w], 0
-        for p in range(parts):
-            r, o = (slot * B + b) * parts + p, (slot * B + b) * size + cut[p]
-            m = count[r]
-            for j in range(0, m, 8):
-                if rows == 256:
-                    _flush(t, h)
-                    rows = 0
-                _add_eight(
-                    h,
-                    _row(index, o, j, m, size, data, nt, e0, w),
-                    _row(index, o, j + 1, m, size, data, nt, e0, w),
-                    _row(index, o, j + 2, m, size, data, nt, e0, w),
-                    _row(index, o, j + 3, m, size, data, nt, e0, w),
-                    _row(index, o, j + 4, m, size, data, nt, e0, w),
-                    _row(index, o, j + 5, m, size, data, nt, e0, w),
-                    _row(index, o, j + 6, m, size, data, nt, e0, w),
-                    _row(index, o, j + 7, m, size, data, nt, e0, w),
-                )
-                rows += 8
-        if rows:
-            _flush(t, h)
+    for i in range(steps):
+        slot = (t + i + slots) % slots
+        for b in range(B):
+            to, rows = total[i, b * w : b * w + w], 0
+            for p in range(parts):
+                r, o = (slot * B + b) * parts + p, (slot * B + b) * size + cut[p]
+                m = count[r]
+                for j in range(0, m, 8):
+                    if rows == 256:
+                        _flush(to, h)
+                        rows = 0
+                    _add_eight(
+                        h,
+                        _row(index, o, j, m, size, data, nt, e0, w),
+                        _row(index, o, j + 1, m, size, data, nt, e0, w),
+                        _row(index, o, j + 2, m, size, data, nt, e0, w),
+                        _row(index, o, j + 3, m, size, data, nt, e0, w),
+                        _row(index, o, j + 4, m, size, data, nt, e0, w),
+                        _row(index, o, j + 5, m, size, data, nt, e0, w),
+                        _row(index, o, j + 6, m, size, data, nt, e0, w),
+                        _row(index, o, j + 7, m, size, data, nt, e0, w),
+                    )
+                    rows += 8
+            if rows:
+                _flush(to, h)
 
 
 @jit
@@ -177,46 +189,54 @@ def _flush(t, h):
 
 @jit
 def deliver_sparse(
-    count, index, slot, B, size, cut, parts, part, w, e0, stride, ptr, indices, data, total
-):
+    count, index, steps, t, slots, B, size, cut, parts, part, w, e0, stride, ptr, indices, data,
+    total,
+):  # fmt: skip
     """Compressed rows: what ``part`` takes of source s lies between
     ``ptr[s * stride + part]`` and the entry after it."""
-    for b in range(B):
-        base = b * w - e0
-        for p in range(parts):
-            r, o = (slot * B + b) * parts + p, (slot * B + b) * size + cut[p]
-            for j in range(count[r]):
-                s = np.int64(index[o + j]) * stride + part
-                for k in range(np.uint64(ptr[s]), np.uint64(ptr[s + 1])):
-                    total[np.uint64(base + np.int64(indices[k]))] += data[k]
+    for i in range(steps):
+        slot, to = (t + i + slots) % slots, total[i]
+        for b in range(B):
+            base = b * w - e0
+            for p in range(parts):
+                r, o = (slot * B + b) * parts + p, (slot * B + b) * size + cut[p]
+                for j in range(count[r]):
+                    s = i8(index[o + j]) * stride + part
+                    for k in range(u8(ptr[s]), u8(ptr[s + 1])):
+                        to[u8(base + i8(indices[k]))] += data[k]
 
 
 @jit
 def deliver_same(
-    count, index, slot, B, size, cut, parts, part, w, e0, stride, ptr, indices, data, total
-):
+    count, index, steps, t, slots, B, size, cut, parts, part, w, e0, stride, ptr, indices, data,
+    total,
+):  # fmt: skip
     """The same where all weights are equal: ``data`` holds the one weight."""
     x = data[0]
-    for b in range(B):
-        base = b * w - e0
-        for p in range(parts):
-            r, o = (slot * B + b) * parts + p, (slot * B + b) * size + cut[p]
-            for j in range(count[r]):
-                s = np.int64(index[o + j]) * stride + part
-                for k in range(np.uint64(ptr[s]), np.uint64(ptr[s + 1])):
-                    total[np.uint64(base + np.int64(indices[k]))] += x
+    for i in range(steps):
+        slot, to = (t + i + slots) % slots, total[i]
+        for b in range(B):
+            base = b * w - e0
+            for p in range(parts):
+                r, o = (slot * B + b) * parts + p, (slot * B + b) * size + cut[p]
+                for j in range(count[r]):
+                    s = i8(index[o + j]) * stride + part
+                    for k in range(u8(ptr[s]), u8(ptr[s + 1])):
+                        to[u8(base + i8(indices[k]))] += x
 
 
 @jit
-def deliver_one(count, index, slot, B, size, cut, parts, w, e0, nt, data, total):
+def deliver_one(count, index, steps, t, slots, B, size, cut, parts, w, e0, nt, data, total):
     """One-to-one weights."""
-    for b in range(B):
-        for p in range(parts):
-            r, o = (slot * B + b) * parts + p, (slot * B + b) * size + cut[p]
-            for j in range(count[r]):
-                s = np.int64(index[o + j])
-                if s >= e0 and s < e0 + w:
-                    total[b * w + s - e0] += data[s]
+    for i in range(steps):
+        slot, to = (t + i + slots) % slots, total[i]
+        for b in range(B):
+            for p in range(parts):
+                r, o = (slot * B + b) * parts + p, (slot * B + b) * size + cut[p]
+                for j in range(count[r]):
+                    s = i8(index[o + j])
+                    if s >= e0 and s < e0 + w:
+                        to[b * w + s - e0] += data[s]
 
 
 @jit

@@ -50,7 +50,7 @@ class Tables:
         self.sizes = np.array([q.size for q in pops], I64)
         self.key = np.array([program.seed & 0xFFFFFFFF, program.seed >> 32], np.uint32)
         self.sites = np.array([site_hash(s) for s in kernel.sites], np.uint32)
-        self.table = np.array(normal_table(), np.int32)
+        self.table = np.array(normal_table(), np.uint16)  # the narrowest, for the caches
         self.numbers = (
             np.array([self._number(*at) for at in kernel.ints], I64),
             np.array([self._number(*at) for at in kernel.singles], np.float32),
@@ -60,11 +60,15 @@ class Tables:
         self.depths = np.array([program.depth[q.name] for q in pops], I64)
         self.value_depths = np.array([program.depth[key] for key, _, _ in kernel.values], I64)
         edges = [program.edges[j] for j in kernel.edges]
-        later = [e.delay for e in edges if e.delay]
-        self.window = min([WINDOW, *later]) if later else 1
-        """Steps that a part may run before it needs to know which elements of others fired."""
-        zero = {e.target for e in edges if not e.delay}
-        self.zero = np.array([q.name in zero for q in pops], I64)
+        place = {q.name: i for i, q in enumerate(pops)}
+        back = [e.delay for e in edges if place[e.source] >= place[e.target]]
+        self.window = min([WINDOW, *back])
+        """Steps that a part may run before it needs to know which elements of others fired, but
+        for those of populations before its own."""
+        soon = {e.target for e in edges if e.delay < self.window and place[e.source] < place[e.target]}
+        self.soon = np.array([q.name in soon for q in pops], I64)
+        self.rows = -(-self.window // -(-self.window // kernel.reach))
+        """Steps of a pass: windows are cut evenly."""
         info = np.iinfo(I64)
         rows = [kernel.pops[p].watches[j] for p, j in kernel.watches]
         taps = [kernel.pops[p].row(kernel.pops[p].watches[j].tap)[1] for p, j in kernel.watches]
@@ -159,8 +163,9 @@ class Tables:
         return np.stack([*ends[:-1], self.sizes], axis=1)
 
     def slots(self, depths: Array, parts: int) -> Array:
-        """Slots of each ring. Some thread may be a window ahead of one that still reads."""
-        return depths + (1 if parts == 1 else self.window + 1)
+        """Slots of each ring. Steps are written before others are read for the last time: those of
+        a pass, or of a window, as some thread may be so far ahead."""
+        return depths + (self.rows if parts == 1 else self.window) + 1
 
     def edge(self, index: int, parts: int, array: int) -> Array:
         """An array of an edge; compressed rows are divided among ``parts``."""
@@ -311,7 +316,7 @@ class Call:
             s.delays,
             s.depths,
             s.slots(s.depths, block.parts),
-            s.zero,
+            s.soon,
             s.value_depths,
             s.slots(s.value_depths, block.parts),
             self.strides,

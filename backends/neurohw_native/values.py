@@ -1,7 +1,7 @@
 """What edges carry besides spikes: rings of values, and their weighted sums.
 
 A ring of a value holds in slot ``s`` the values of all elements of each trial of the block:
-``[slots, B, size]``, flat. For the other names see ``spikes``.
+``[slots, B, size]``, flat. For the other names, and for delivery, see ``spikes``.
 """
 
 from __future__ import annotations
@@ -44,11 +44,13 @@ def values_store(history, b0, B, w, e0, size, depth, slots, t1, ring):
 
 
 @jit
-def values_one(ring, slot, B, size, w, e0, nt, data, total):
+def values_one(ring, steps, t, slots, B, size, w, e0, nt, data, total):
     """One-to-one weights."""
-    for b in range(B):
-        o = (slot * B + b) * size + e0
-        _multiply_add(total[b * w : b * w + w], ring[o : o + w], data[e0 : e0 + w])
+    for i in range(steps):
+        slot = (t + i + slots) % slots
+        for b in range(B):
+            o = (slot * B + b) * size + e0
+            _multiply_add(total[i, b * w : b * w + w], ring[o : o + w], data[e0 : e0 + w])
 
 
 @jit
@@ -58,14 +60,16 @@ def _multiply_add(t, x, d):
 
 
 @jit
-def values_dense(ring, slot, B, size, w, e0, nt, data, total):
+def values_dense(ring, steps, t, slots, B, size, w, e0, nt, data, total):
     """Rows of ``data[source, target]`` of all sources whose value is not 0."""
-    for b in range(B):
-        t, o = total[b * w : b * w + w], (slot * B + b) * size
-        for s in range(size):
-            x = ring[o + s]
-            if x != 0:
-                _scale_add(t, x, data[s * nt + e0 : s * nt + e0 + w])
+    for i in range(steps):
+        slot = (t + i + slots) % slots
+        for b in range(B):
+            to, o = total[i, b * w : b * w + w], (slot * B + b) * size
+            for s in range(size):
+                x = ring[o + s]
+                if x != 0:
+                    _scale_add(to, x, data[s * nt + e0 : s * nt + e0 + w])
 
 
 @jit
@@ -75,13 +79,17 @@ def _scale_add(t, x, d):
 
 
 @jit
-def values_sparse(ring, slot, B, size, part, w, e0, stride, ptr, indices, data, total):
+def values_sparse(
+    ring, steps, t, slots, B, size, part, w, e0, stride, ptr, indices, data, total
+):
     """Compressed rows, by source."""
-    for b in range(B):
-        base, o = b * w - e0, (slot * B + b) * size
-        for s in range(size):
-            x = ring[o + s]
-            if x != 0:
-                r = s * stride + part
-                for k in range(np.uint64(ptr[r]), np.uint64(ptr[r + 1])):
-                    total[np.uint64(base + np.int64(indices[k]))] += x * data[k]
+    for i in range(steps):
+        slot, to = (t + i + slots) % slots, total[i]
+        for b in range(B):
+            base, o = b * w - e0, (slot * B + b) * size
+            for s in range(size):
+                x = ring[o + s]
+                if x != 0:
+                    r = s * stride + part
+                    for k in range(np.uint64(ptr[r]), np.uint64(ptr[r + 1])):
+                        to[np.uint64(base + np.int64(indices[k]))] += x * data[k]

@@ -219,5 +219,8 @@ def test_spiking_lists_the_flags(density: float) -> None:
         flags = np.zeros((n + 63) // 64 * 64, np.uint8)
         flags[:] = rng.random(len(flags)) < density  # beyond n they are of no lane
         lane = np.full(n, -1, np.int32)
-        c = spiking(flags.view(np.uint64), n, lane)
+        c = spiking(flags.view(np.uint64), 0, n, n, lane, 0)
+        np.testing.assert_array_equal(lane[:c], np.flatnonzero(flags[:n]))
+        for first in range(0, n, 64):  # a tile after the other, behind what is listed already
+            c = spiking(flags.view(np.uint64), first, min(first + 64, n), n, lane, c if first else 0)
         np.testing.assert_array_equal(lane[:c], np.flatnonzero(flags[:n]))
