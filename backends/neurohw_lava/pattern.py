@@ -97,6 +97,18 @@ next = select i32 spike again down
 """
 
 
+_INTERVAL = """
+wait = state ? name=wait
+zero = const ? value=0
+over = eq bool wait zero
+one = const i2 value=1
+down = sub ? wait one overflow=saturate
+gap = any
+next = select ? over gap down
+spike = eq bool next zero
+"""
+
+
 _RELAY = """
 arrived = input ? name=?
 none = const ? value=0
@@ -275,7 +287,12 @@ def is_driver(q: Population) -> bool:
         return False
     if not q.states:
         return True
-    return match(q, _REGULAR, {"spike": q.spike, "next": q.writes.get("left", 0)}) is not None
+    counters = {"left": _REGULAR, "wait": _INTERVAL}
+    return any(
+        match(q, counters[name], {"spike": q.spike, "next": i}) is not None
+        for name, i in q.writes.items()
+        if name in counters
+    )
 
 
 def is_relay(q: Population) -> bool:

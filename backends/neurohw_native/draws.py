@@ -6,11 +6,17 @@ A lane is one element of one trial. All arrays are C-contiguous.
 from __future__ import annotations
 
 import numpy as np
-from numpy import int32 as i4, int64 as i8
+from numpy import int32 as i4
+from numpy import int64 as i8
 
 from neurohw_native.jit import jit
 
-__all__ = ["fill_normal", "fill_word", "lanes", "one_normal", "one_word"]
+__all__ = ["FEW", "few_normals", "few_words", "fill_normal", "fill_word", "lanes", "one_normal"]
+__all__ += ["one_word"]
+
+FEW = 8
+"""Lanes are computed in so many, where only some of a block need it."""
+ALONE = 4  # fewer lanes are drawn one by one
 
 _32, _LOW = np.uint64(32), np.uint64(0xFFFFFFFF)
 _M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
@@ -83,6 +89,42 @@ def one_normal(el, tr, t, site, a, b, table):
     half = np.int64(word >> np.uint32(16)) if t & 1 else np.int64(word & np.uint32(0xFFFF))
     m, s = np.int64(table[half & 0x7FFF]), -(half >> 15)
     return np.int32((m ^ s) - s)
+
+
+@jit
+def _few_words(out, el, tr, t, shift, site, a, b):
+    """A word per lane, of the block ``t >> shift`` of its own step; see :func:`_fill_word`."""
+    for l in range(len(out)):
+        x0, x1, x2, x3 = np.uint64(el[l]), np.uint64(tr[l]), np.uint64(t[l] >> shift), site
+        for r in range(10):
+            p, q = (x0 & _LOW) * _M0, (x2 & _LOW) * _M1
+            x0 = (q >> _32) ^ x1 ^ np.uint64(np.uint32(a + np.uint32(r) * _W0))
+            x2 = (p >> _32) ^ x3 ^ np.uint64(np.uint32(b + np.uint32(r) * _W1))
+            x1, x3 = q, p
+        k = (t[l] >> (shift - 2)) & 3
+        low, high = x0 if k & 1 == 0 else x1, x2 if k & 1 == 0 else x3
+        out[l] = np.uint32(low if k & 2 == 0 else high)
+
+
+@jit
+def few_words(out, el, tr, t, n, site, a, b):
+    """The words of the first ``n`` lanes in steps ``t`` of their own; others may change as well.
+
+    Arrays are longer than ``n`` by what is missing to a multiple of ``FEW``.
+    """
+    if n < ALONE:
+        for l in range(n):
+            out[l] = one_word(el[l], tr[l], t[l], site, a, b)
+    else:
+        m = (n + FEW - 1) // FEW * FEW
+        _few_words(out[:m], el, tr, t, 2, np.uint64(site), a, b)
+
+
+@jit
+def few_normals(out, el, tr, t, n, site, a, b, table):
+    """The normals of the first ``n`` lanes in steps ``t`` of their own."""
+    for l in range(n):
+        out[l] = one_normal(el[l], tr[l], t[l], site, a, b, table)
 
 
 @jit

@@ -3,16 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 
 from neurohw.program import Node
-from neurohw.program.analysis import kind_of
+from neurohw.program.analysis import kind_of, storage_kind
 from neurohw_native.expr import Var, operation
 from neurohw_native.plan import Kernel, PopPlan
 
-__all__ = ["evaluate", "load", "scalar_param", "site", "store"]
+__all__ = ["NUMPY", "Made", "evaluate", "load", "param_rows", "scalar_param", "site", "store"]
+
+NUMPY = {
+    "b": "np.uint8",
+    "i4": "np.int32",
+    "i8": "np.int64",
+    "f4": "np.float32",
+    "f8": "np.float64",
+    "u4": "np.uint32",
+}
+
+
+@dataclass(frozen=True)
+class Made:
+    """What goes forward with a population: functions, and lines of the block that drives them.
+
+    ``loop`` is run in each pass; ``begin`` before the first, ``end`` after the last, when the
+    states have not been put back.
+    """
+
+    source: str
+    loop: list[str]
+    begin: list[str] = field(default_factory=list)
+    end: list[str] = field(default_factory=list)
+
 
 def scalar_param(plan: PopPlan, name: str) -> bool:
     return next(x for x in plan.pop.params if x.name == name).data.ndim == 0
+
+
+def param_rows(plan: PopPlan) -> dict[str, tuple[str, int]]:
+    """Parameters that are no scalars -> how they are held, and the row among those held so."""
+    found: dict[str, tuple[str, int]] = {}
+    for i in plan.leaves("param"):
+        name, kind = str(plan.pop.nodes[i].attrs["name"]), storage_kind(plan.pop.nodes[i].dtype)
+        if not scalar_param(plan, name):
+            found[name] = kind, sum(k == kind for k, _ in found.values())
+    return found
 
 
 def load(kind: str, element: str) -> str:

@@ -27,6 +27,7 @@ from neurohw.program.analysis import (
     port_span,
     storage_kind,
 )
+from neurohw_native.rare import Rare, countdown, rare_states
 
 __all__ = ["DTYPES", "Kernel", "PopPlan", "Tap", "WatchRow", "arrange", "components"]
 __all__ += ["delivery", "edge_arrays", "held", "plan_population"]
@@ -62,24 +63,12 @@ class WatchRow:
 
 
 @dataclass(frozen=True)
-class Rare:
-    """A state that takes ``value`` in the lanes that spike, and ``else_`` in the others.
-
-    ``nodes`` give the value from constants, parameters and draws alone; the draws, which nothing
-    else needs, are then made for these few lanes only.
-    """
-
-    value: int
-    else_: int
-    nodes: tuple[int, ...]
-
-
-@dataclass(frozen=True)
 class PopPlan:
     """What codegen needs to know of one population.
 
     ``live`` are the nodes that matter; ``exact`` and ``spans`` the intervals of each node before
-    and after its overflow mode; ``ports`` the interval of each live port's exact sum.
+    and after its overflow mode; ``ports`` the interval of each live port's exact sum. Of a
+    ``countdown`` no node is live: the lanes in which something happens are known before.
     """
 
     pop: Population
@@ -97,6 +86,7 @@ class PopPlan:
     ring: bool
     spike: bool
     rare: Mapping[str, Rare] = field(default_factory=dict)
+    countdown: bool = False
 
     def row(self, tap: int) -> tuple[str, int]:
         """Kind of a tap, and its number among the taps of that kind."""
@@ -225,12 +215,14 @@ def plan_population(
     roots = {*q.writes.values(), *(t.index for t in taps if t.what == "node")}
     if spike:
         roots.add(q.spike)  # type: ignore[arg-type]
-    rare = _rare(q, {t.index for t in taps if t.what == "node"})
+    recorded = {t.index for t in taps if t.what == "node"}
+    counted = countdown(q, recorded, spans)
+    rare = counted or rare_states(q, recorded)
     if rare:
         spike = True
         roots |= {q.spike, *(r.else_ for r in rare.values())}  # type: ignore[arg-type]
         roots -= {q.writes[s] for s in rare}
-    live = closure(q, roots)
+    live = set() if counted else closure(q, roots)
     read = {q.nodes[i].attrs["name"] for i in live if q.nodes[i].op == "input"} | trap_ports
     ports = {x.name: port_span(program, q.name, x.name) for x in q.ports if x.name in read}
     return PopPlan(
@@ -249,32 +241,8 @@ def plan_population(
         ring,
         spike,
         rare,
+        bool(counted),
     )
-
-
-def _rare(q: Population, recorded: set[int]) -> dict[str, Rare]:
-    """States whose value at a spike takes draws that nothing else takes."""
-    found: dict[str, Rare] = {}
-    for state, w in q.writes.items():
-        node = q.nodes[w]
-        if node.op != "select" or node.args[0] != q.spike or w == q.spike:
-            continue
-        _, value, else_ = node.args
-        others = {i for s, i in q.writes.items() if s != state} | recorded
-        needed = closure(q, {*others, else_, node.args[0]})
-        nodes = closure(q, {value})
-        leaves = {q.nodes[i].op for i in nodes if not q.nodes[i].args}
-        draws = {i for i in nodes if q.nodes[i].op in ("word", "normal")}
-        if w in needed or not leaves <= {"const", "param", "word", "normal"}:
-            continue
-        if (
-            not draws
-            or draws & needed
-            or any(q.nodes[i].attrs.get("overflow") == "trap" for i in nodes)
-        ):
-            continue
-        found[state] = Rare(value, else_, tuple(sorted(nodes)))
-    return found
 
 
 def delivery(edge: Edge, kind: str) -> str:

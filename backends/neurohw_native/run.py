@@ -50,7 +50,8 @@ class NativeRun:
             q.name: plan_population(program, q, spans[q.name], ahead) for q in program.populations
         }
         for names in components(program, ahead):
-            if not any(plans[n].live or plans[n].event_probe is not None for n in names):
+            done = [plans[n] for n in names]
+            if not any(x.live or x.rare or x.event_probe is not None for x in done):
                 continue  # all that it sends is summed ahead
             coupled = len(names) > 1 or any(e.target == names[0] for e in left)
             kernel = generate(program, [plans[n] for n in names], coupled)

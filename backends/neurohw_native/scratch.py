@@ -4,21 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from neurohw.program.analysis import kind_of, storage_kind
-from neurohw_native.lines import scalar_param
+from neurohw.program.analysis import kind_of
+from neurohw_native.lines import NUMPY, param_rows
 from neurohw_native.plan import Kernel, PopPlan
 from neurohw_native.steps import PAD
 
 __all__ = ["KINDS", "Frame", "sampled", "scratch"]
 
 KINDS = ("b", "i4", "i8", "f4", "f8")
-_NUMPY = {
-    "b": "np.uint8",
-    "i4": "np.int32",
-    "i8": "np.int64",
-    "f4": "np.float32",
-    "f8": "np.float64",
-}
 
 
 @dataclass
@@ -80,24 +73,18 @@ def _states(f: Frame, p: int, plan: PopPlan) -> None:
 
 def _params(f: Frame, p: int, plan: PopPlan) -> None:
     k, q = f.kernel, plan.pop
-    params = {
-        j: (str(q.nodes[i].attrs["name"]), storage_kind(q.nodes[i].dtype))
-        for j, i in enumerate(plan.leaves("param"))
-    }
+    held = param_rows(plan)
+    names = [str(q.nodes[i].attrs["name"]) for i in plan.leaves("param")]
     for kind in KINDS:
-        rows = [
-            (j, name)
-            for j, (name, held) in params.items()
-            if held == kind and not scalar_param(plan, name)
-        ]
+        rows = {name: row for name, (one, row) in held.items() if one == kind}
         if rows:
             f.share("params", kind)
             f.begin += [
-                f"q{p}{kind} = np.zeros(({len(rows)}, z{p}), {_NUMPY[kind]})",
+                f"q{p}{kind} = np.zeros(({len(rows)}, z{p}), {NUMPY[kind]})",
                 f"spread_all(P{kind}, q{p}{kind}, pst, {len(k.params)}, b0, e{p}, B, w{p})",
             ]
-            f.begin += [f"q{p}_{j} = q{p}{kind}[{m}]" for m, (j, _) in enumerate(rows)]
-            k.params += [(q.name, name, kind) for _, name in rows]
+            f.begin += [f"q{p}_{names.index(n)} = q{p}{kind}[{m}]" for n, m in rows.items()]
+            k.params += [(q.name, name, kind) for name in rows]
 
 
 def _inputs(f: Frame, p: int, plan: PopPlan) -> None:
@@ -115,7 +102,7 @@ def _inputs(f: Frame, p: int, plan: PopPlan) -> None:
             f.arguments.append(f"Y{p}_{j}")
         if port.name in plan.ports:
             kind = kind_of(port.dtype, plan.ports[port.name])
-            f.begin.append(f"a{p}_{j} = np.zeros((rows, z{p}), {_NUMPY[kind]})")
+            f.begin.append(f"a{p}_{j} = np.zeros((rows, z{p}), {NUMPY[kind]})")
             if kind[0] == "i":
                 f.begin.append(f"h{p} = np.zeros(w{p}, np.int16)")
 
@@ -134,15 +121,14 @@ def _draws(f: Frame, p: int, plan: PopPlan) -> None:
 def _records(f: Frame, p: int, plan: PopPlan) -> None:
     for kind in KINDS:
         if count := sum(tap.kind == kind for tap in plan.taps):
-            f.begin.append(f"v{p}{kind} = np.zeros((rows, {count}, z{p}), {_NUMPY[kind]})")
+            f.begin.append(f"v{p}{kind} = np.zeros((rows, {count}, z{p}), {NUMPY[kind]})")
         for what, rows in sampled(plan, kind):
             if rows:
                 f.share(what, kind if what == "traces" else "")
     if plan.spike:
-        f.begin += [
-            f"f{p} = np.zeros((rows, (z{p} + 63) // 64 * 64), np.uint8)",
-            f"y{p}, c{p} = np.empty((rows, n{p}), np.int32), np.zeros(rows, np.int64)",
-        ]
+        f.begin.append(f"y{p}, c{p} = np.empty((rows, n{p}), np.int32), np.zeros(rows, np.int64)")
+        if not plan.countdown:
+            f.begin.append(f"f{p} = np.zeros((rows, (z{p} + 63) // 64 * 64), np.uint8)")
     if plan.event_probe is not None:
         f.kernel.events.append(plan.pop.name)
         f.begin += [

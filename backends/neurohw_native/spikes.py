@@ -13,7 +13,8 @@ A ring has a slot for each of the last ``slots`` steps. In slot ``s``, trial ``b
 from __future__ import annotations
 
 import numpy as np
-from numpy import int64 as i8, uint64 as u8
+from numpy import int64 as i8
+from numpy import uint64 as u8
 
 from neurohw_native.jit import inlined, jit, trailing_zeros
 
@@ -97,10 +98,11 @@ def ring_store(history, b0, B, w, e0, size, depth, slots, part, parts, t1, count
                 history[h + index[o + j]] = 1
 
 
-# Delivery adds what fired in ``steps`` steps from ``t`` on to the rows of ``total``, the port's sums
-# of the block's own lanes in as many steps: for each trial the sources ascending, one after the
-# other, which for floats is part of the meaning. ``t`` may be negative, but not below -``slots``.
-# ``size`` is the source's, ``cut`` its parts; ``w``, ``e0`` and ``nt``, its size, are the target's.
+# Delivery adds what fired in ``steps`` steps from ``t`` on to the rows of ``total``, the sums of
+# the port in the block's own lanes, in as many steps: for each trial the sources ascending, one
+# after the other, which for floats is part of the meaning. ``t`` may be negative, but not below
+# -``slots``. ``size`` is the source's, ``cut`` its parts; ``w``, ``e0`` and ``nt``, its size, are
+# the target's.
 
 
 @jit
@@ -139,9 +141,7 @@ def _add_four(t, x0, x1, x2, x3):
 
 
 @jit
-def deliver_bytes(
-    count, index, steps, t, slots, B, size, cut, parts, w, e0, nt, data, half, total
-):
+def deliver_bytes(count, index, steps, t, slots, B, size, cut, parts, w, e0, nt, data, half, total):
     """The same for int8 weights, eight rows at a time into 16 bits, which hold 256 rows.
 
     ``half``, int16 ``[>= w]``, is zero before and after.

@@ -12,7 +12,7 @@ from __future__ import annotations
 from neurohw.program import Int, Node
 from neurohw.program.analysis import kind_of, storage_kind
 from neurohw_native.expr import fit
-from neurohw_native.lines import evaluate, load, site, store
+from neurohw_native.lines import Made, evaluate, load, site, store
 from neurohw_native.plan import Kernel, PopPlan
 
 __all__ = ["PAD", "steps"]
@@ -97,9 +97,7 @@ def _rare(k: Kernel, p: int, plan: PopPlan) -> tuple[str, list[str], list[str]]:
     return source, [f"if c{p}[k] > first:", f"    {call}"], taken
 
 
-def _body(
-    k: Kernel, plan: PopPlan, arrays: _Arrays
-) -> tuple[list[str], list[str]]:
+def _body(k: Kernel, plan: PopPlan, arrays: _Arrays) -> tuple[list[str], list[str]]:
     """Lines to be run once, and those of a lane in a step."""
     q = plan.pop
     body: list[str] = []
@@ -140,8 +138,8 @@ def _body(
     return once, body
 
 
-def steps(k: Kernel, p: int, plan: PopPlan) -> tuple[str, str]:
-    """Source of the function that runs ``m`` steps from ``t`` on, and a call of it.
+def steps(k: Kernel, p: int, plan: PopPlan) -> Made:
+    """The function that runs ``m`` steps from ``t`` on, and a call of it.
 
     It lists the spikes as well: ``y[k, :c[k]]`` are the lanes that fired in step ``t + k``.
     """
@@ -169,4 +167,4 @@ def steps(k: Kernel, p: int, plan: PopPlan) -> tuple[str, str]:
             *("        " + x for x in after),
         ],
     )
-    return source, f"step{p}(n{p}, {', '.join(arguments)})"
+    return Made(source, [f"step{p}(n{p}, {', '.join(arguments)})"])

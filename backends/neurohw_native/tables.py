@@ -65,7 +65,9 @@ class Tables:
         self.window = min([WINDOW, *back])
         """Steps that a part may run before it needs to know which elements of others fired, but
         for those of populations before its own."""
-        soon = {e.target for e in edges if e.delay < self.window and place[e.source] < place[e.target]}
+        soon = {
+            e.target for e in edges if e.delay < self.window and place[e.source] < place[e.target]
+        }
         self.soon = np.array([q.name in soon for q in pops], I64)
         self.rows = -(-self.window // -(-self.window // kernel.reach))
         """Steps of a pass: windows are cut evenly."""

@@ -79,9 +79,7 @@ def _scale_add(t, x, d):
 
 
 @jit
-def values_sparse(
-    ring, steps, t, slots, B, size, part, w, e0, stride, ptr, indices, data, total
-):
+def values_sparse(ring, steps, t, slots, B, size, part, w, e0, stride, ptr, indices, data, total):
     """Compressed rows, by source."""
     for i in range(steps):
         slot, to = (t + i + slots) % slots, total[i]

@@ -8,11 +8,11 @@ Floats are summed in whatever order the matrix product of their type takes, whic
 definition allows; ``full_precision`` keeps TF32 and bf16, which it does not, out of it. Sparse
 floats are summed in an order that is the same in every call.
 
-Where all factors are bfloat16 numbers, their products are exact, and a CPU that has instructions for
-just that (AVX512_BF16, AMX: fused, rounded to nearest, summed in float32) may use them. They take
-subnormal numbers for zero, which the definition does not allow: so only where no factor is smaller
-than ``_LEAST``, for then all sums are multiples of 2**-114. Tensor cores cut where they should
-round, so a GPU never does this.
+Where all factors are bfloat16 numbers, their products are exact, and a CPU that has instructions
+for just that (AVX512_BF16, AMX: fused, rounded to nearest, summed in float32) may use them. They
+take subnormal numbers for zero, which the definition does not allow: so only where no factor is
+smaller than ``_LEAST``, for then all sums are multiples of 2**-114. Tensor cores cut where they
+should round, so a GPU never does this.
 """
 
 from __future__ import annotations

@@ -51,6 +51,8 @@ CONTENDERS = (
               (*FLOATS, "W4", "W4-binary", "W5"), {"threads": 2}),
     Contender(f"{OURS}, 1 thread", f"{OURS}, 1 thread", "own", "peer_neurohw.py",
               (*FLOATS, "W4", "W4-binary", "W5"), {"threads": 1}),
+    Contender(f"{OURS}, a draw per train and step", f"{OURS}, a draw per train and step", "own",
+              "peer_neurohw.py", ("W2-explicit",), {"threads": 2, "sampling": "step"}),
     *_threads("Brian2 C++", "brian2", "peer_brian2.py", FLOATS),
     Contender("Brian2 Cython", "Brian2 Cython", "brian2", "peer_brian2.py",
               ("W1", "W2-pooled", "W3", "W6"), {"mode": "cython"}),

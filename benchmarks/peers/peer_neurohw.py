@@ -113,11 +113,13 @@ def w1_network() -> Any:
 
 
 def w2_explicit(asked: dict) -> Ready:
-    """Every train a source of its own."""
+    """Every train a source of its own, drawn by its intervals unless asked otherwise."""
     net, n = w2_network(asked)
+    sampling = asked.get("sampling", "interval")
     for k in "EI":
         trains = w.W2["trains_" + k]
-        net.driver(k, nh.Poisson(size=n * trains, rate=w.W2["rate_" + k]))
+        rate = w.W2["rate_" + k]
+        net.driver(k, nh.Poisson(size=n * trains, rate=rate, sampling=sampling))
         matrix = nh.CSR((n, n * trains), trains * np.arange(n + 1), np.arange(n * trains),
                         np.full(n * trains, w.W2["w_" + k]))  # fmt: skip
         net.connect(k, "N", w2_synapse(k, matrix))

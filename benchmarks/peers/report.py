@@ -113,7 +113,7 @@ def ratios(record: dict[str, Any]) -> list[list[str]]:
             continue
         ours = _time(best[0])
         ran = {_peer(r): _time(r) / ours for r in best[1:] if r["samples"] and best[0]["samples"]}
-        ran.pop(f"{contenders.OURS}, 1 thread", None)
+        ran = {name: x for name, x in ran.items() if not name.startswith(f"{contenders.OURS}, ")}
         columns += [name for name in ran if name not in columns]
         table.append((f"{entry['case']} {entry['size']:,}", ours, ran))
     out = [["", "neurohw (s)", *columns]]

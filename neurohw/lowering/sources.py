@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from neurohw.errors import LoweringError
@@ -19,6 +21,7 @@ from neurohw.program import BOOL, F64, Builder, Float, Int, Population, Value
 from neurohw.program.bfloat16 import rounded, short
 from neurohw.targets import Target
 
+from .gaps import chance_of_gaps, lower_intervals
 from .pooled import count_moving, count_steady
 from .report import Log, worst
 from .waveforms import Clock, waveform_value
@@ -37,6 +40,9 @@ def lower_driver(
     real = None if target.fixed else Float(target.number.float_bits)
     if isinstance(driver, Regular):
         _regular(b, driver, dt, log)
+    elif isinstance(driver, Poisson) and driver.sampling == "interval":
+        _, bound = _chance(b, driver, dt, log, chance_of_gaps)
+        lower_intervals(b, bound)
     elif isinstance(driver, Poisson):
         word = b.word("poisson")
         now, bound = _chance(b, driver, dt, log)
@@ -79,11 +85,16 @@ def lower_driver(
 
 
 def _chance(
-    b: Builder, driver: Poisson | PooledPoisson, dt: float, log: Log
+    b: Builder,
+    driver: Poisson | PooledPoisson,
+    dt: float,
+    log: Log,
+    realised: Callable[[np.ndarray], np.ndarray] = lambda bound: bound / 2.0**32,
 ) -> tuple[Value | None, np.ndarray]:
     """Chance of a spike in the step, in units of 2**-32, nearest, halves to even.
 
     The nodes of one that moves, else None; and the highest, or the one that there always is.
+    ``realised`` says what comes of the chance asked for.
     """
     rate = driver.rate
     moving = isinstance(rate, Waveform)
@@ -99,7 +110,7 @@ def _chance(
         )
     bound = np.rint(chance * 2**32).astype(np.int64)
     note = "the highest" if moving else ""
-    log.rows.append(worst(f"{b.name}.rate", high, bound / 2.0**32 / dt, "Hz", note))
+    log.rows.append(worst(f"{b.name}.rate", high, realised(bound) / dt, "Hz", note))
     if not moving:
         return None, bound
     now = waveform_value(b, Clock(b), rate, "rate", F64, dt, dt * 2**32, log)

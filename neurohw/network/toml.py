@@ -19,7 +19,8 @@ Fields are the keyword arguments of the classes. A quantity is a string with its
 number. A weight or delay may also be a list of rows [target][source], ``{file = "w.npy", unit =
 "pA"}`` relative to the TOML file, or ``{rows, columns, values, shape}``; a weight also ``{kernel,
 input_shape, stride, padding, dilation, groups}``; the default events of a spike array are ``{steps,
-indices}``; the rate of Poisson trains may be a table as in currents.
+indices}``; the rate of Poisson trains may be a table as in currents, unless ``sampling =
+"interval"``.
 """
 
 from __future__ import annotations

@@ -103,6 +103,8 @@ def _fields(part: Part) -> dict[str, Any]:
         values["events"] = {"steps": part.events[0], "indices": part.events[1]}
     if isinstance(part, Poisson | PooledPoisson) and isinstance(part.rate, Waveform):
         values["rate"] = _waveform(part.rate)
+    if isinstance(part, Poisson) and part.sampling == "step":
+        del values["sampling"]
     return _pick(values)
 
 

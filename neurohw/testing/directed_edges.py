@@ -141,7 +141,7 @@ def convolution(dtype: Any = I16) -> Case:
 def bfloat16(size: int = 24) -> Case:
     """Numbers from outside that are rounded to bfloat16 before they are weighted.
 
-    A sends ordinary ones; B's are ties, subnormal numbers and what becomes infinite, and go nowhere.
+    A sends ordinary ones; B's are ties, subnormal numbers, what becomes infinite, and go nowhere.
     """
     rng = np.random.default_rng(6)
     a, b, c = Builder("A", size), Builder("B", size), Builder("C", 5)

@@ -222,5 +222,6 @@ def test_spiking_lists_the_flags(density: float) -> None:
         c = spiking(flags.view(np.uint64), 0, n, n, lane, 0)
         np.testing.assert_array_equal(lane[:c], np.flatnonzero(flags[:n]))
         for first in range(0, n, 64):  # a tile after the other, behind what is listed already
-            c = spiking(flags.view(np.uint64), first, min(first + 64, n), n, lane, c if first else 0)
+            last = min(first + 64, n)
+            c = spiking(flags.view(np.uint64), first, last, n, lane, c if first else 0)
         np.testing.assert_array_equal(lane[:c], np.flatnonzero(flags[:n]))
