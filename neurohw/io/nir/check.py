@@ -16,6 +16,7 @@ import numpy as np
 from neurohw.errors import FormatError
 from neurohw.io.nir.schema import GRAPH, KINDS, MAX_COUNT, MAX_RANK, Field, Kind
 from neurohw.network.common import nearest
+from neurohw.network.units import Shown
 
 __all__ = ["check"]
 
@@ -36,10 +37,13 @@ class _Checker:
     notes: list[str]
 
     def fail(self, field: str, what: str, **details: Any) -> FormatError:
-        return FormatError(what, where=f"{self.where}.{field}", **details)
+        return FormatError(what, where=self.path(field), **details)
 
     def note(self, field: str, text: str) -> None:
-        self.notes.append(f"{self.where}.{field}: {text}")
+        self.notes.append(f"{self.path(field)}: {text}")
+
+    def path(self, field: str) -> str:
+        return f"{self.where}{'' if self.where.endswith('/') else '.'}{field}"
 
     def array(self, f: Field, value: Any) -> np.ndarray:
         try:
@@ -48,7 +52,7 @@ class _Checker:
             raise self.fail(f.name, "not an array", got=type(value).__name__) from None
         if array.dtype.kind not in "iuf" or array.dtype.itemsize > 8:
             wanted = "integers or floats of at most 64 bits"
-            got = value if isinstance(value, str) else array.dtype
+            got = value if isinstance(value, str) else Shown(f"an array of {array.dtype}")
             raise self.fail(f.name, "not numbers", got=got, allowed=wanted)
         if array.ndim > MAX_RANK:
             raise self.fail(f.name, "too many axes", got=array.ndim, allowed=f"up to {MAX_RANK}")
@@ -72,7 +76,9 @@ class _Checker:
     def real(self, f: Field, value: Any) -> np.ndarray:
         array = self.array(f, value)
         if not array.size:
-            raise self.fail(f.name, "empty", got=f"shape {array.shape}", allowed="some elements")
+            raise self.fail(
+                f.name, "empty", got=Shown(f"shape {array.shape}"), allowed="some elements"
+            )
         exact = array.astype(np.float64)
         if array.dtype.kind in "iu" and np.abs(exact).max() > 2.0**53:
             raise self.fail(f.name, "too large", got=array.dtype, allowed="integers up to 2**53")
@@ -82,7 +88,7 @@ class _Checker:
     def ints(self, f: Field, value: Any) -> tuple[int, ...]:
         array = self.array(f, value)
         if array.size > MAX_RANK or array.ndim > 1:
-            got = f"shape {array.shape}"
+            got = Shown(f"shape {array.shape}")
             raise self.fail(f.name, "wrong shape", got=got, allowed="an integer or a row of them")
         if array.size and array.dtype.kind not in "iu":
             raise self.fail(f.name, "not integers", got=array.dtype)
@@ -99,7 +105,9 @@ class _Checker:
         numbers = self.ints(f, value)
         if len(numbers) not in (1, count):
             wanted = "one integer" if count == 1 else f"one integer, or {count}"
-            raise self.fail(f.name, "wrong shape", got=f"{len(numbers)} integers", allowed=wanted)
+            raise self.fail(
+                f.name, "wrong shape", got=Shown(f"{len(numbers)} integers"), allowed=wanted
+            )
         return numbers * count if len(numbers) == 1 else numbers
 
     def value(self, f: Field, value: Any) -> Any:
@@ -118,6 +126,9 @@ class _Checker:
                 raise self.fail(f.name, "unknown padding", got=value, allowed=wanted)
             found = self.some(f, value, axes)
             return found[0] if axes == 1 else found
+        if not f.required and not np.all(value):
+            self.note(f.name, f"{value} read as unknown")
+            return None
         found = self.some(f, value, axes) if f.rule else self.ints(f, value)
         if (size := math.prod(found)) > MAX_COUNT:
             wanted = f"up to {MAX_COUNT} in all"
@@ -140,7 +151,7 @@ class _Checker:
             elif f.rule in _AXES:
                 least, most, wanted = _AXES[f.rule]
                 if not least <= array.ndim <= most:
-                    got = f"shape {array.shape}"
+                    got = Shown(f"shape {array.shape}")
                     raise self.fail(f.name, "wrong shape", got=got, allowed=wanted)
         if "groups" in out and (channels := out["weight"].shape[0]) % out["groups"]:
             raise self.fail(
@@ -158,7 +169,8 @@ class _Checker:
         if spread and array.size == 1:
             self.note(f.name, f"one value for shape {shape}")
             return _frozen(np.full(shape, array.reshape(()).item()))
-        raise self.fail(f.name, "wrong shape", got=f"shape {array.shape}", allowed=f"{shape}")
+        wanted = f"shape {shape}, as the node has" + (", or one value" if spread else "")
+        raise self.fail(f.name, "wrong shape", got=Shown(f"shape {array.shape}"), allowed=wanted)
 
 
 def _frozen(array: np.ndarray, given: Any = None) -> np.ndarray:
@@ -181,7 +193,8 @@ def check(
     given : mapping
         Field -> value, in any form of the table above. None means left out.
     where : str, optional
-        Path of the node, for errors and notes; default: the kind.
+        Path of the node, for errors and notes; default: the kind. One that ends with a slash is
+        joined to a field as it is, others by a dot.
 
     Returns
     -------
@@ -222,9 +235,9 @@ def check(
             raise checker.fail(f.name, "missing", allowed=f"{kind} has {', '.join(names)}")
     checker.shapes(row, out)
     for f in row.fields:
-        if f.name in out:
+        if out.get(f.name) is not None:
             continue
-        if f.absent:
+        if f.absent and given.get(f.name) is None:
             checker.note(f.name, f"not given: {f.absent}")
         if f.rule == "unit":
             shape = next(out[g.name].shape for g in row.fields if g.rule == "unit" and g.required)

@@ -137,7 +137,7 @@ class Node:
         checked, notes = check(self.kind, self.fields, where=where)
         object.__setattr__(self, "fields", checked)
         object.__setattr__(self, "notes", notes)
-        at = f"{where or self.kind}.metadata"
+        at = f"{where}metadata" if where.endswith("/") else f"{where or self.kind}.metadata"
         object.__setattr__(self, "metadata", plain(self.metadata, at))
 
     def __getitem__(self, name: str) -> Any:
@@ -171,6 +171,8 @@ class Graph:
         Of the library that wrote the file. Not part of the value, nor are the notes.
     notes : sequence of str
         What a reader repaired or filled in, in this graph and in those inside it.
+    where : str, optional
+        Path for errors, with a slash at its end.
 
     Raises
     ------
@@ -183,13 +185,14 @@ class Graph:
     metadata: Metadata = field(default_factory=dict)
     version: str = NIR_VERSION
     notes: tuple[str, ...] = field(default=(), repr=False)
+    where: InitVar[str] = ""
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, where: str) -> None:
         for name, node in self.nodes.items():
-            check_name(name, "nodes")
+            check_name(name, f"{where}nodes")
             if not isinstance(node, Node | Graph):
                 raise FormatError(
-                    "not a node", where=f"nodes.{name}", got=type(node).__name__,
+                    "not a node", where=f"{where}nodes.{name}", got=type(node).__name__,
                     allowed="Node or Graph",
                 )  # fmt: skip
         edges = tuple((source, target) for source, target in self.edges)
@@ -199,17 +202,17 @@ class Graph:
                 if end not in self.nodes:
                     raise FormatError(
                         "edge to or from no node",
-                        where=f"edges[{number}]",
+                        where=f"{where}edges[{number}]",
                         got=end,
                         allowed=", ".join(self.nodes),
                         fix=nearest(str(end), self.nodes),
                     )
             if edge in seen:
-                raise FormatError("edge given twice", where=f"edges[{number}]", got=edge)
+                raise FormatError("edge given twice", where=f"{where}edges[{number}]", got=edge)
             seen.add(edge)
         object.__setattr__(self, "nodes", MappingProxyType(dict(self.nodes)))
         object.__setattr__(self, "edges", edges)
-        object.__setattr__(self, "metadata", plain(self.metadata))
+        object.__setattr__(self, "metadata", plain(self.metadata, f"{where}metadata"))
         object.__setattr__(self, "notes", tuple(self.notes))
 
     def of_kind(self, *kinds: str) -> tuple[str, ...]:
