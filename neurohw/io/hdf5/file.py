@@ -35,7 +35,7 @@ class Limits:
     file_bytes : int
         Size of the file.
     data_bytes : int
-        Sum over all arrays that are read, eight bytes for each number.
+        Sum over all arrays and texts that are read, eight bytes for each number.
     objects : int
         Groups and datasets.
     depth : int
@@ -59,7 +59,6 @@ class _File:
     texts: Texts
     limits: Limits
     origin: str
-    bytes_left: int
     objects_left: int
 
     @contextmanager
@@ -76,14 +75,7 @@ class _File:
 
     def take(self, kind: Type, shape: tuple[int, ...]) -> None:
         """Count the elements of an array that is about to be read."""
-        need = math.prod(shape) * max(8, kind.size)
-        if need > self.bytes_left:
-            raise Broken(
-                "too large",
-                got=f"shape {shape}",
-                allowed=f"{self.limits.data_bytes} bytes of data in all",
-            )
-        self.bytes_left -= need
+        self.source.take(math.prod(shape) * max(8, kind.size), f"shape {shape}")
 
     def value(self, kind: Type, shape: tuple[int, ...], raw: np.ndarray) -> Any:
         """Elements as numbers or text."""
@@ -93,8 +85,12 @@ class _File:
         if kind.kind == "bool":
             if raw.size and raw.max() > 1:
                 raise Broken("not a boolean", got=int(raw.max()), allowed="0 or 1")
-            return raw.astype(np.bool_)
-        return raw.astype(raw.dtype.newbyteorder("="))
+            raw = raw.astype(np.bool_)
+        # a view of the file would keep all of it in memory
+        native = raw.dtype.newbyteorder("=")
+        array = raw.astype(native, copy=raw.base is not None)
+        array.flags.writeable = False
+        return array
 
 
 @dataclass(frozen=True)
@@ -155,7 +151,7 @@ class Dataset(_Object):
         return self.type.kind in ("text", "vlen text")
 
     def read(self) -> Any:
-        """An array of native byte order; text as str, or an object array of str."""
+        """A read-only array of native byte order; text as str, or an object array of str."""
         file = self.file
         with file.told(self.path):
             file.take(self.type, self.shape)
@@ -208,9 +204,9 @@ def open_bytes(data: bytes, *, limits: Limits | None = None, origin: str = "") -
         got = "an empty file" if not data else Shown(ascii(data[:8]))
         allowed = "a file that begins with '\\x89HDF'"
         raise FormatError("not an HDF5 file", origin=origin, got=got, allowed=allowed)
-    source = Source(data)
+    source = Source(data, limits.data_bytes)
     texts = Texts(source, limits.text_bytes)
-    file = _File(source, texts, limits, origin, limits.data_bytes, limits.objects)
+    file = _File(source, texts, limits, origin, limits.objects)
     with file.told("/"):
         root = _open(file, "/", root_address(source), 0)
         if not isinstance(root, Group):

@@ -7,8 +7,11 @@ from collections.abc import Iterator
 from neurohw.io.hdf5.dense import heap_objects
 from neurohw.io.hdf5.header import Header
 from neurohw.io.hdf5.source import UNDEFINED, Broken, Cursor, Source
+from neurohw.network.units import Shown
 
-__all__ = ["is_group", "members", "tree_v1"]
+__all__ = ["MAX_NAME", "is_group", "members", "tree_v1"]
+
+MAX_NAME = 1024  # bytes of a name that errors still can show; HDF5 itself knows no limit
 
 _LINK_INFO, _LINK, _TABLE = 2, 6, 17
 _KINDS = {1: "a soft link", 64: "an external link"}
@@ -32,7 +35,10 @@ def members(source: Source, header: Header) -> dict[str, int]:
         try:
             name = raw.decode()
         except UnicodeDecodeError:
-            raise Broken("a name is not UTF-8", got=ascii(raw)) from None
+            raise Broken("a name is not UTF-8", got=ascii(raw[:80])) from None
+        if not name.isprintable() or len(raw) > MAX_NAME:
+            wanted = f"up to {MAX_NAME} bytes without control characters"
+            raise Broken("not a name", got=Shown(ascii(name[:80])), allowed=wanted)
         if name in out:
             raise Broken("two members of one name", got=name)
         out[name] = address
@@ -68,7 +74,7 @@ def _link(c: Cursor) -> tuple[bytes, int]:
 
 def _refuse(kind: int, name: bytes) -> None:
     raise Broken(
-        f"{name.decode(errors='replace')!r} is {_KINDS.get(kind, 'an unknown link')}",
+        f"{name[:80].decode(errors='replace')!a} is {_KINDS.get(kind, 'an unknown link')}",
         allowed="members that are in the file itself",
     )
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from neurohw.network.units import Shown
+
 __all__ = ["UNDEFINED", "Broken", "Cursor", "Source", "checked"]
 
 UNDEFINED = 2**64 - 1  # HDF5's address of what is nowhere
@@ -22,35 +24,41 @@ class Broken(Exception):
 
 
 class Source:
-    """A file in memory, and how much reading of its structure is left.
+    """The bytes of a file in memory, and how much may still be made of them.
 
     A file of n bytes has at most n bytes of structure. One that makes a reader go over them again
-    and again (loops, shared subtrees) is stopped after `_TIMES` n.
+    and again (loops, shared subtrees) is stopped after `_TIMES` n. What arrays and texts take in
+    memory, and what is unpacked on the way, comes out of `data_bytes`.
     """
 
     _TIMES = 16
     _EACH = 32  # what one more small piece counts at least, in bytes
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, data_bytes: int) -> None:
         self.data = memoryview(data)
-        self.left = self._TIMES * len(data) + 2**16
+        self.structure_left = self._TIMES * len(data) + 2**16
+        self.data_bytes = self.data_left = data_bytes
 
-    def spend(self, amount: int) -> None:
-        """Count work that is not itself reading."""
-        self.left -= amount
-        if self.left < 0:
-            raise Broken("the same parts of the file are referred to over and over")
+    def take(self, size: int, what: str) -> None:
+        """Count `size` bytes of memory for data, before they are asked for."""
+        self.data_left -= size
+        if self.data_left < 0:
+            raise Broken("too large", got=Shown(what), allowed=f"{self.data_bytes} bytes in all")
 
     def span(self, at: int, size: int) -> memoryview:
         """The bytes `at` to ``at + size``, not counted and not copied."""
         if at + size > len(self.data) or at < 0 or size < 0:
             where = "nowhere" if at == UNDEFINED else f"{size} bytes at {at}"
-            raise Broken("points outside the file", got=where, allowed=f"{len(self.data)} bytes")
+            raise Broken(
+                "points outside the file", got=Shown(where), allowed=f"{len(self.data)} bytes"
+            )
         return self.data[at : at + size]
 
     def piece(self, at: int, size: int) -> bytes:
         """A part of the structure, counted."""
-        self.spend(max(size, self._EACH))
+        self.structure_left -= max(size, self._EACH)
+        if self.structure_left < 0:
+            raise Broken("the same parts of the file are referred to over and over")
         return bytes(self.span(at, size))
 
     def cursor(self, at: int, size: int, magic: bytes = b"") -> Cursor:
@@ -74,10 +82,12 @@ class Cursor:
 
     def raw(self, size: int) -> bytes:
         """The next `size` bytes."""
-        if size > self.left:
-            raise Broken("ends too early", got=f"{self.left} bytes", allowed=f"{size} bytes")
-        self.at += size
-        return self.piece[self.at - size : self.at]
+        start = self.at
+        end = self.at = start + size
+        if end > len(self.piece):
+            got = f"{len(self.piece) - start} bytes"
+            raise Broken("ends too early", got=got, allowed=f"{size} bytes")
+        return self.piece[start:end]
 
     def uint(self, size: int) -> int:
         """The next unsigned integer of `size` bytes."""
@@ -85,7 +95,12 @@ class Cursor:
 
     def take(self, *sizes: int) -> tuple[int, ...]:
         """Several unsigned integers of these sizes."""
-        return tuple(map(self.uint, sizes))
+        piece, at = self.raw(sum(sizes)), 0
+        out = []
+        for size in sizes:
+            out.append(int.from_bytes(piece[at : at + size], "little"))
+            at += size
+        return tuple(out)
 
     def expect(self, size: int, *allowed: int, what: str) -> int:
         """An unsigned integer that is one of a few."""

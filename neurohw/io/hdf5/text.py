@@ -39,6 +39,7 @@ class Texts:
         at, size = self._heaps[address].get(index, (0, 0))
         if length > size:
             raise Broken("text is not where it should be", got=f"object {index} at {address}")
+        self.source.take(length, f"{length} bytes of text")
         return self.source.piece(at, length)
 
     def _heap(self, address: int) -> dict[int, tuple[int, int]]:

@@ -79,11 +79,11 @@ class _Checker:
             raise self.fail(
                 f.name, "empty", got=Shown(f"shape {array.shape}"), allowed="some elements"
             )
-        exact = array.astype(np.float64)
+        exact = array.astype(np.float64, copy=False)
         if array.dtype.kind in "iu" and np.abs(exact).max() > 2.0**53:
             raise self.fail(f.name, "too large", got=array.dtype, allowed="integers up to 2**53")
         self.bounded(f, exact)
-        return _frozen(exact, value)
+        return _frozen(exact)
 
     def ints(self, f: Field, value: Any) -> tuple[int, ...]:
         array = self.array(f, value)
@@ -173,11 +173,11 @@ class _Checker:
         raise self.fail(f.name, "wrong shape", got=Shown(f"shape {array.shape}"), allowed=wanted)
 
 
-def _frozen(array: np.ndarray, given: Any = None) -> np.ndarray:
-    """Read-only and row-major, and nobody else's."""
-    if array is given or not array.flags.c_contiguous or array.base is not None:
+def _frozen(array: np.ndarray) -> np.ndarray:
+    """Read-only, row-major, and nobody else's."""
+    if array.flags.writeable or array.base is not None or not array.flags.c_contiguous:
         array = np.array(array, order="C")
-    array.flags.writeable = False
+        array.flags.writeable = False
     return array
 
 

@@ -6,7 +6,8 @@ Nothing here needs the `nir` package. What a field may hold stands in
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import InitVar, dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -14,15 +15,15 @@ from typing import Any
 import numpy as np
 
 from neurohw.errors import FormatError
+from neurohw.io.hdf5.groups import MAX_NAME
 from neurohw.io.nir.check import check
 from neurohw.io.nir.schema import NIR_VERSION
 from neurohw.network.common import nearest
 
-__all__ = ["Edge", "Graph", "Metadata", "Node", "check_name", "plain"]
+__all__ = ["Edge", "Graph", "Metadata", "Node", "check_name", "plain", "some"]
 
 Edge = tuple[str, str]
 Metadata = Mapping[str, Any]
-MAX_NAME = 1024  # bytes of UTF-8
 
 
 def check_name(name: Any, where: str = "") -> str:
@@ -34,7 +35,7 @@ def check_name(name: Any, where: str = "") -> str:
         size = len(name.encode())
     except UnicodeEncodeError:
         size = 0
-    if not 0 < size <= MAX_NAME or "/" in name or name in (".", "..") or min(name) < " ":
+    if not 0 < size <= MAX_NAME or "/" in name or name in (".", "..") or not name.isprintable():
         raise FormatError("not a name", where=where, got=name, allowed=wanted)
     return name
 
@@ -85,6 +86,18 @@ def plain(value: Any, where: str = "metadata") -> Any:
     array = np.array(array, dtype=array.dtype.newbyteorder("="), order="C")
     array.flags.writeable = False
     return array
+
+
+def some(names: Iterable[str]) -> str:
+    """The first few names, and how many there are."""
+    known = list(names)
+    return ", ".join(known[:12]) + (f", ... ({len(known)} in all)" if known[12:] else "")
+
+
+def _near(name: Any, names: Iterable[str]) -> str:
+    """A similar name; only where looking for it does not take long."""
+    short = [x for x in itertools.islice(names, 200) if len(x) < 100]
+    return nearest(name, short) if isinstance(name, str) else ""
 
 
 def _same(left: Any, right: Any) -> bool:
@@ -204,8 +217,8 @@ class Graph:
                         "edge to or from no node",
                         where=f"{where}edges[{number}]",
                         got=end,
-                        allowed=", ".join(self.nodes),
-                        fix=nearest(str(end), self.nodes),
+                        allowed=some(self.nodes),
+                        fix=_near(end, self.nodes),
                     )
             if edge in seen:
                 raise FormatError("edge given twice", where=f"{where}edges[{number}]", got=edge)

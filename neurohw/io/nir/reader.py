@@ -32,13 +32,15 @@ from typing import Any
 
 from neurohw.errors import FormatError
 from neurohw.io import hdf5
-from neurohw.io.nir.graph import Edge, Graph, Node, check_name
+from neurohw.io.nir.graph import Edge, Graph, Node, check_name, some
 from neurohw.io.nir.schema import GRAPH, KINDS
 from neurohw.io.nir.shapes import complete, infer_shapes
 from neurohw.network.common import nearest
 from neurohw.network.units import Shown
 
 __all__ = ["Limits", "parse_nir", "read_nir"]
+
+_NOTES = 1000  # no reader reads more
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,7 @@ class _Reader:
         members = file.members()
         top = members.get("node")
         if not isinstance(top, hdf5.Group):
-            got = ", ".join(members) or "an empty file"
+            got = some(members) or "nothing in it"
             raise self.fail("HDF5, but not NIR", "/node", got=Shown(got), allowed="a group 'node'")
         version = ""
         if "version" in members:
@@ -119,7 +121,10 @@ class _Reader:
             whole = complete(node)
             notes = [f"{path}: input_shape found" for path in _filled(node, whole)]
             notes += infer_shapes(whole)[1]
-            return Graph(whole.nodes, whole.edges, whole.metadata, version, (*self.notes, *notes))
+            notes = self.notes + notes
+            if len(notes) > _NOTES:
+                notes[_NOTES:] = [f"{len(notes) - _NOTES} more"]
+            return Graph(whole.nodes, whole.edges, whole.metadata, version, tuple(notes))
         except FormatError as error:
             raise error.at(self.origin) from None
         except MemoryError:
@@ -138,7 +143,7 @@ class _Reader:
         members = group.members()
         if "type" not in members:
             wanted = "a text 'type'"
-            raise self.fail("not a node", group.path, got=Shown(", ".join(members)), allowed=wanted)
+            raise self.fail("not a node", group.path, got=Shown(some(members)), allowed=wanted)
         kind = self.text(members.pop("type"), f"{group.path}/type")
         metadata: dict[str, Any] = {}
         if "metadata" in members:
@@ -209,29 +214,28 @@ class _Reader:
 
     def repaired(self, pairs: list[Edge], nodes: Mapping[str, Any], path: str) -> list[Edge]:
         """The edges, each once, with names that old exporters got wrong put right."""
-        unique = list(dict.fromkeys(pairs))
-        for pair, count in Counter(pairs).items():
+        counts = Counter(pairs)
+        for (a, b), count in counts.items():
             if count > 1:
-                self.notes.append(f"{path}: {pair[0]} -> {pair[1]} is given {count} times")
-        unknown = list(dict.fromkeys(x for p in unique for x in p if x not in nodes))
+                self.notes.append(f"{path}: {a} -> {b} is given {count} times")
+        if all(a in nodes and b in nodes for a, b in counts):
+            return list(counts)
+        leave: dict[str, str] = {}  # name that is no node -> the node its edges come from
+        enter: dict[str, str] = {}
+        unknown = {x: None for pair in counts for x in pair if x not in nodes}
         for name in unknown:
             ends = f"{name}.input", f"{name}.output"
-            if all(getattr(nodes.get(x), "kind", "") in ("Input", "Output") for x in ends):
-                if (name, name) not in unique:
-                    unique = [
-                        (ends[1] if a == name else a, ends[0] if b == name else b)
-                        for a, b in unique
-                    ]
-                    text = f"{path}: no node {name}: taken for {ends[0]} and {ends[1]}"
-                    self.notes.append(text)
-        unknown = [x for x in unknown if any(x in p for p in unique)]
-        used = {x for p in unique for x in p}
-        idle = [name for name in nodes if name not in used]
-        if len(unknown) == len(idle) == 1:
-            old, new = unknown[0], idle[0]
-            unique = [(new if a == old else a, new if b == old else b) for a, b in unique]
-            self.notes.append(f"{path}: no node {old}: taken for {new}, which has no edge")
-        return list(dict.fromkeys(unique))
+            kinds = [getattr(nodes.get(x), "kind", "") for x in ends]
+            if kinds == ["Input", "Output"] and (name, name) not in counts:
+                enter[name], leave[name] = ends
+                self.notes.append(f"{path}: no node {name}: taken for {ends[0]} and {ends[1]}")
+        rest = [x for x in unknown if x not in enter]
+        used = {x for pair in counts for x in pair} | set(enter.values()) | set(leave.values())
+        idle = [x for x in nodes if x not in used]
+        if len(rest) == len(idle) == 1:
+            enter[rest[0]] = leave[rest[0]] = idle[0]
+            self.notes.append(f"{path}: no node {rest[0]}: taken for {idle[0]}, which has no edge")
+        return list(dict.fromkeys((leave.get(a, a), enter.get(b, b)) for a, b in counts))
 
 
 def _filled(before: Graph, after: Graph) -> list[str]:

@@ -55,15 +55,18 @@ def flatten(graph: Graph) -> Flat:
     edges: list[Edge] = []
     notes: list[str] = []
 
+    ends: dict[tuple[str, str], str | None] = {}
+
     def end(at: Graph, prefix: str, name: str, kind: str) -> str | None:
-        node = at.nodes[name]
-        while isinstance(node, Graph):
+        node, path = at.nodes[name], prefix + name
+        if isinstance(node, Node):
+            return path
+        if (path, kind) not in ends:
             found = node.of_kind(kind)
             if len(found) != 1:
-                notes.append(f"{prefix}{name}: {len(found)} {kind} nodes, where an edge needs one")
-                return None
-            prefix, name, node = f"{prefix}{name}/", found[0], node.nodes[found[0]]
-        return prefix + name
+                notes.append(f"{path}: {len(found)} {kind} nodes, where an edge needs one")
+            ends[path, kind] = f"{path}/{found[0]}" if len(found) == 1 else None
+        return ends[path, kind]
 
     waiting = [(graph, "")]
     while waiting:
@@ -75,7 +78,7 @@ def flatten(graph: Graph) -> Flat:
         for name, node in at.nodes.items():
             if isinstance(node, Graph):
                 waiting.append((node, f"{prefix}{name}/"))
-    return Flat(dict(graph.walk()), tuple(edges), tuple(dict.fromkeys(notes)))
+    return Flat(dict(graph.walk()), tuple(edges), tuple(notes))
 
 
 def infer_shapes(graph: Graph) -> tuple[dict[str, Ports], tuple[str, ...]]:

@@ -17,7 +17,7 @@ from neurohw.io.nir.schema import GRAPH, KINDS, NIR_VERSION
 if TYPE_CHECKING:
     import h5py
 
-__all__ = ["replacing", "write_nir"]
+__all__ = ["graph_writer", "replacing", "write_nir"]
 
 _PACKED = 1024  # elements from which an array is compressed
 
@@ -42,6 +42,11 @@ def write_nir(path: str | os.PathLike[str], graph: Graph, *, narrow: bool = Fals
     FormatError
         If nir could not read the file: a convolution needs its ``input_shape``.
     """
+    replacing(path, graph_writer(graph, narrow=narrow))
+
+
+def graph_writer(graph: Graph, *, narrow: bool = False) -> Callable[[h5py.File], None]:
+    """What puts a graph into an open HDF5 file; see :func:`write_nir`."""
     for where, node in graph.walk():
         if node.fields.get("input_shape", 0) is None:
             raise FormatError(
@@ -55,7 +60,7 @@ def write_nir(path: str | os.PathLike[str], graph: Graph, *, narrow: bool = Fals
         _text(file, "version", NIR_VERSION)
         _node(file, "node", graph, narrow)
 
-    replacing(path, write)
+    return write
 
 
 def replacing(path: str | os.PathLike[str], write: Callable[[h5py.File], None]) -> None:
