@@ -114,7 +114,8 @@ def _fixed_array(source: Source, address: int, count: int, each: int) -> Iterato
     c.expect(1, 0, what="version of an index")
     filtered, size, page_bits, most, block = c.take(1, 1, 1, 8, 8)
     if most != count or size < (13 if filtered else 8) or page_bits > 32:
-        raise Broken("index and blocks differ", got=f"{most} entries", allowed=f"{count}")
+        got, allowed = f"{most} blocks", f"{count}, for a dataset of fixed size"
+        raise Broken("its index of blocks does not fit", got=got, allowed=allowed)
 
     def entries(data: bytes, number: int) -> Iterator[Place]:
         c = Cursor(data)

@@ -163,28 +163,32 @@ class Dataset(_Object):
 class Group(_Object):
     """A group; its members are looked up when they are asked for."""
 
-    depth: int
+    above: tuple[int, ...]  # addresses of the groups it is in
 
     def members(self) -> dict[str, Group | Dataset]:
         """Everything in it, by name."""
         file = self.file
         with file.told(self.path):
             found = members(file.source, self.header)
-            if self.depth >= file.limits.depth:
-                allowed = f"{file.limits.depth} groups inside each other"
-                raise Broken("too deep", got="groups without end", allowed=allowed)
+            inside = (*self.above, self.address)
+            if len(inside) > file.limits.depth:
+                raise Broken("too deep", allowed=f"{file.limits.depth} groups inside each other")
+            for name, address in found.items():
+                if address in inside:
+                    what = "a group that contains itself"
+                    raise Broken(what, got=Shown(f"{name} leads back"))
             file.objects_left -= len(found)
             if file.objects_left < 0:
                 raise Broken("too many objects", allowed=f"{file.limits.objects}")
         path = self.path.rstrip("/")
-        return {k: _open(file, f"{path}/{k}", at, self.depth + 1) for k, at in found.items()}
+        return {k: _open(file, f"{path}/{k}", at, inside) for k, at in found.items()}
 
 
-def _open(file: _File, path: str, address: int, depth: int) -> Group | Dataset:
+def _open(file: _File, path: str, address: int, above: tuple[int, ...]) -> Group | Dataset:
     with file.told(path):
         header = read_header(file.source, address)
         if is_group(header):
-            return Group(file, path, header, depth)
+            return Group(file, path, header, above)
         kind, shape = header.cursor(_DATATYPE), header.cursor(_DATASPACE)
         if kind is None or shape is None:
             raise Broken("neither a group nor a dataset")
@@ -208,7 +212,7 @@ def open_bytes(data: bytes, *, limits: Limits | None = None, origin: str = "") -
     texts = Texts(source, limits.text_bytes)
     file = _File(source, texts, limits, origin, limits.objects)
     with file.told("/"):
-        root = _open(file, "/", root_address(source), 0)
+        root = _open(file, "/", root_address(source), ())
         if not isinstance(root, Group):
             raise Broken("the root is not a group")
         return root

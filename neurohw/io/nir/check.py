@@ -80,8 +80,9 @@ class _Checker:
                 f.name, "empty", got=Shown(f"shape {array.shape}"), allowed="some elements"
             )
         exact = array.astype(np.float64, copy=False)
-        if array.dtype.kind in "iu" and np.abs(exact).max() > 2.0**53:
-            raise self.fail(f.name, "too large", got=array.dtype, allowed="integers up to 2**53")
+        if array.dtype.kind in "iu" and np.abs(exact).max() >= 2.0**53:
+            allowed = "integers below 2**53"
+            raise self.fail(f.name, "too large", got=Shown(str(array.dtype)), allowed=allowed)
         self.bounded(f, exact)
         return _frozen(exact)
 
@@ -91,7 +92,7 @@ class _Checker:
             got = Shown(f"shape {array.shape}")
             raise self.fail(f.name, "wrong shape", got=got, allowed="an integer or a row of them")
         if array.size and array.dtype.kind not in "iu":
-            raise self.fail(f.name, "not integers", got=array.dtype)
+            raise self.fail(f.name, "not integers", got=Shown(f"an array of {array.dtype}"))
         if array.size:
             self.bounded(f, array)
         numbers = tuple(int(x) for x in array.reshape(-1))
@@ -212,12 +213,14 @@ def check(
     where = where or kind
     row = KINDS.get(kind)
     if row is None:
+        kinds = (*KINDS, GRAPH)
+        alike = {k.lower(): k for k in kinds}
         raise FormatError(
             "unknown node type",
-            where=where,
+            where=where.rstrip("/"),
             got=kind,
-            allowed=", ".join((*KINDS, GRAPH)),
-            fix=nearest(kind, (*KINDS, GRAPH)),
+            allowed=", ".join(kinds),
+            fix=nearest(alike.get(kind.lower(), kind), kinds),
         )
     checker = _Checker(where, [])
     names = [f.name for f in row.fields]

@@ -228,6 +228,11 @@ class Graph:
         object.__setattr__(self, "metadata", plain(self.metadata, f"{where}metadata"))
         object.__setattr__(self, "notes", tuple(self.notes))
 
+    def __getitem__(self, path: str) -> Any:
+        """The node of this name, or at this path, ``outer/inner``."""
+        first, _, rest = path.partition("/")
+        return self.nodes[first][rest] if rest else self.nodes[first]
+
     def of_kind(self, *kinds: str) -> tuple[str, ...]:
         """Names of the nodes of these kinds, in order."""
         return tuple(n for n, x in self.nodes.items() if isinstance(x, Node) and x.kind in kinds)

@@ -55,26 +55,26 @@ def flatten(graph: Graph) -> Flat:
     edges: list[Edge] = []
     notes: list[str] = []
 
-    ends: dict[tuple[str, str], str | None] = {}
+    known: dict[tuple[str, str], str | None] = {}
 
     def end(at: Graph, prefix: str, name: str, kind: str) -> str | None:
         node, path = at.nodes[name], prefix + name
         if isinstance(node, Node):
             return path
-        if (path, kind) not in ends:
+        if (path, kind) not in known:
             found = node.of_kind(kind)
             if len(found) != 1:
                 notes.append(f"{path}: {len(found)} {kind} nodes, where an edge needs one")
-            ends[path, kind] = f"{path}/{found[0]}" if len(found) == 1 else None
-        return ends[path, kind]
+            known[path, kind] = f"{path}/{found[0]}" if len(found) == 1 else None
+        return known[path, kind]
 
     waiting = [(graph, "")]
     while waiting:
         at, prefix = waiting.pop()
         for a, b in at.edges:
-            ends = end(at, prefix, a, "Output"), end(at, prefix, b, "Input")
-            if ends[0] is not None and ends[1] is not None:
-                edges.append((ends[0], ends[1]))
+            first, last = end(at, prefix, a, "Output"), end(at, prefix, b, "Input")
+            if first is not None and last is not None:
+                edges.append((first, last))
         for name, node in at.nodes.items():
             if isinstance(node, Graph):
                 waiting.append((node, f"{prefix}{name}/"))

@@ -99,7 +99,10 @@ def _node(group: h5py.Group, name: str, node: Node | Graph, narrow: bool) -> Non
     else:
         _text(inside, "type", node.kind)
         for field in KINDS[node.kind].fields:
-            _field(inside, field.name, node[field.name], narrow)
+            value = node[field.name]
+            # nir wants the one size of a Conv1d as a number
+            alone = field.value == "shape" and field.rule == "1d" and value
+            _field(inside, field.name, value[0] if alone else value, narrow)
     if node.metadata:
         _metadata(inside, "metadata", node.metadata)
 
