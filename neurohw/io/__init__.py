@@ -1,0 +1,1 @@
+"""Other people's files: read without trusting them, written so that they are read elsewhere."""
