@@ -25,8 +25,8 @@ from neurohw_native.records import (
     append, give, grow, moments, record, spread, spread_all, take, watch_all,
 )
 from neurohw_native.spikes import (
-    deliver_bytes, deliver_dense, deliver_one, deliver_same, deliver_sparse, fired, ring_load,
-    ring_store, spiking,
+    SLACK, deliver_bytes, deliver_dense, deliver_one, deliver_same, deliver_sparse, fired,
+    ring_load, ring_store, spiking,
 )
 from neurohw_native.values import (
     values_dense, values_keep, values_load, values_one, values_sparse, values_store,
@@ -174,9 +174,7 @@ def _block(
         for j, e in edges:
             loop += _deliver(k, e, j, numbers[e.source], p, names.index(e.port), arguments)
         _advance(k, p, plan, calls[p], late[p], loop)
-    returned = [
-        f"l{p}[:m{p}], r{p}[:m{p}]" for p, plan in enumerate(k.pops) if plan.event_probe is not None
-    ]
+    returned = [f"l{p}, m{p}" for p, plan in enumerate(k.pops) if plan.event_probe is not None]
     if k.coupled:
         loop = ["if parts > 1 and k % window == 0:", "    barrier(bar, parts)", *loop]
     lines = [
@@ -276,15 +274,13 @@ def _setup(
         setup += [
             f"f{p} = np.zeros((z{p} + 63) // 64 * 64, np.uint8)",
             f"g{p} = f{p}.view(np.uint64)",
-            f"y{p} = np.empty(n{p}, np.int32)",
+            f"y{p} = np.empty(n{p} + SLACK, np.int32)",
         ]
     if plan.event_probe is not None:
         k.events.append(q.name)
-        setup += [
-            f"m{p} = 0",
-            f"l{p} = np.empty(n{p} + 64, np.int32)",
-            f"r{p} = np.empty(n{p} + 64, np.int32)",
-        ]
+        k.arrays += [("lane", q.name, ""), ("end", q.name, "")]
+        arguments += [f"L{p}", f"D{p}"]
+        setup += [f"m{p} = 0", f"l{p} = L{p}"]
     if plan.ring:
         for what in ("history", "count", "index"):
             k.arrays.append((what, q.name, ""))
@@ -414,8 +410,9 @@ def _advance(
             f"if t == rec[{m}, 2]:",
             f"    rec[{m}, 2] += rec[{m}, 1]",
             f"    if m{p} + c{p} > len(l{p}):",
-            f"        l{p}, r{p} = grow(l{p}, m{p} + c{p}), grow(r{p}, m{p} + c{p})",
-            f"    m{p} = append(y{p}, c{p}, k, l{p}, r{p}, m{p})",
+            f"        l{p} = grow(l{p}, m{p} + c{p})",
+            f"    m{p} = append(y{p}, c{p}, l{p}, m{p})",
+            f"D{p}[k] = m{p}",
         ]
     for name, tap in plan.values.items():
         c = [key for key, _, _ in k.values].index(f"{q.name}.{name}")

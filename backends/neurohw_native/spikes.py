@@ -14,34 +14,41 @@ from __future__ import annotations
 
 import numpy as np
 
-from neurohw_native.jit import inlined, jit, trailing_zeros
+from neurohw_native.jit import bit_count, inlined, jit, set_flags, trailing_zeros
 
-__all__ = ["deliver_bytes", "deliver_dense", "deliver_one", "deliver_same", "deliver_sparse"]
-__all__ += ["fired", "ring_load", "ring_store", "spiking"]
+__all__ = ["SLACK", "deliver_bytes", "deliver_dense", "deliver_one", "deliver_same"]
+__all__ += ["deliver_sparse", "fired", "ring_load", "ring_store", "spiking"]
 
-_GATHER = np.uint64(0x0102040810204080)
+SLACK = 4  # entries past the last lane that ``spiking`` may write to
+_ALL = np.uint64(2**64 - 1)
 
 
 @inlined
 def spiking(groups, n, lane):
     """List the lanes below ``n`` whose flag is set, ascending; return their number.
 
-    ``groups`` are the flags, bytes of 0 or 1, in eights; their number is a multiple of 8.
+    ``groups`` are the flags, bytes of 0 or 1, in eights; their number is a multiple of 8. ``lane``
+    has room for all of them and ``SLACK`` more: a processor can hardly foresee how many bits are
+    set, so lanes are written four at a time, and what they are too many is written over.
     """
     c = 0
     for h in range(0, len(groups), 8):
-        some = groups[h] | groups[h + 1] | groups[h + 2] | groups[h + 3]
-        some |= groups[h + 4] | groups[h + 5] | groups[h + 6] | groups[h + 7]
-        if some != 0:
-            bits = np.uint64(0)
-            for g in range(8):  # the product's top byte holds the lowest bit of each byte
-                bits |= ((groups[h + g] * _GATHER) >> np.uint64(56)) << np.uint64(8 * g)
-            while bits != 0:
-                l = 8 * h + trailing_zeros(bits)
-                if l < n:
-                    lane[c] = l
-                    c += 1
+        bits, first = set_flags(groups, h), 8 * h
+        if bits == 0:
+            continue
+        if first + 64 > n:
+            if first >= n:
+                break
+            bits &= _ALL >> np.uint64(first + 64 - n)
+        count, at = bit_count(bits), c
+        c += count
+        while True:
+            for j in range(4):
+                lane[at + j] = first + trailing_zeros(bits)
                 bits &= bits - np.uint64(1)
+            at += 4
+            if at >= c:
+                break
     return c
 
 
