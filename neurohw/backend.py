@@ -203,13 +203,4 @@ def simulate(
         probes.append(out)
         if progress is not None:
             progress(t0 + n, steps)
-    return state, _concat_all(probes)
-
-
-def _concat_all(parts: list[Probes]) -> Probes:
-    while len(parts) > 1:  # pairwise, so that the copying stays linear times a logarithm
-        parts = [
-            concat(*parts[i : i + 2]) if i + 1 < len(parts) else parts[i]
-            for i in range(0, len(parts), 2)
-        ]
-    return parts[0]
+    return state, concat(*probes)

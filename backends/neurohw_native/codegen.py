@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from neurohw.program import Edge, Program
 from neurohw.program.analysis import kind_of
+from neurohw_native.frame import KINDS, Frame, sampled, scratch
 from neurohw_native.late import countdown
 from neurohw_native.lines import Made, site
 from neurohw_native.plan import Kernel, PopPlan, arrange, delivery
-from neurohw_native.scratch import KINDS, Frame, sampled, scratch
 from neurohw_native.steps import steps
 
 __all__ = ["HEADER", "generate"]
@@ -32,8 +32,8 @@ from neurohw_native.records import (
     append, copy, give, grow, moments, record, spread, spread_all, take, watch_all,
 )
 from neurohw_native.spikes import (
-    deliver_bytes, deliver_dense, deliver_one, deliver_same, deliver_sparse, fired, ring_load,
-    ring_store, spiking,
+    SLACK, deliver_bytes, deliver_dense, deliver_one, deliver_same, deliver_sparse, fired,
+    ring_load, ring_store, spiking,
 )
 from neurohw_native.timers import (
     AHEAD, arrange, first_events, later_events, stretch, timers_load, timers_store, waiting,
@@ -67,9 +67,7 @@ def _block(k: Kernel, program: Program, made: list[Made]) -> str:
                 f"fired(y{p}, c{p}, m, t, slots[{p}], B, w{p}, e{p}, siz[{p}], part, parts, "
                 f"C{p}, I{p})"
             )
-    returned = [
-        f"l{p}[:m{p}], r{p}[:m{p}]" for p, plan in enumerate(k.pops) if plan.event_probe is not None
-    ]
+    returned = [f"l{p}, m{p}" for p, plan in enumerate(k.pops) if plan.event_probe is not None]
     length = ["m = min(rows, steps - done)"]
     if any(plan.leaves("word") or plan.leaves("normal") for plan in k.pops):
         length.append("m = min(m, 8 - (t & 7))")  # draws come in eights
@@ -211,8 +209,9 @@ def _note(k: Kernel, p: int, plan: PopPlan) -> list[str]:
         f"if t + k == rec[{m}, 2]:",
         f"    rec[{m}, 2] += rec[{m}, 1]",
         f"    if m{p} + c{p}[k] > len(l{p}):",
-        f"        l{p}, r{p} = grow(l{p}, m{p} + c{p}[k]), grow(r{p}, m{p} + c{p}[k])",
-        f"    m{p} = append(y{p}[k], c{p}[k], done + k, l{p}, r{p}, m{p})",
+        f"        l{p} = grow(l{p}, m{p} + c{p}[k])",
+        f"    m{p} = append(y{p}[k], c{p}[k], l{p}, m{p})",
+        f"D{p}[done + k] = m{p}",
     ]
 
 

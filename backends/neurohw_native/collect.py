@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import numba
 import numpy as np
 
 from neurohw.program import Events, LedgerRow, Moments, Probes
 from neurohw_native.records import place, tally
 from neurohw_native.schedule import Done
 from neurohw_native.tables import Call
+from neurohw_native.threads import share
 
-__all__ = ["collect"]
+__all__ = ["collect", "events", "prepare"]
 
 Array = np.ndarray
 COUNTERS = 1 << 24  # of events by trial and step; beyond, they are sorted
+MANY = 1 << 17  # events from which on threads pay
 
 
 def collect(call: Call, blocks: list[Done], steps: int, out: Probes) -> None:
-    """Add the records of a span of ``steps`` steps to ``out``."""
+    """Add the records of a span of ``steps`` steps to ``out``, all but the events."""
     p, kernel = call.tables.program, call.tables.kernel
-    for j, name in enumerate(kernel.events):
-        pop = [plan.pop.name for plan in kernel.pops].index(name)
-        out.events[name] = _events(call, blocks, pop, 2 * j, steps)
     for j, trace in call.traces.views.items():
         out.traces[p.probes[j].key] = trace
     for j in call.traces.moments:
@@ -45,35 +47,93 @@ def _range(done: Done, pop: int) -> tuple[int, int]:
     return int(e0), int(e1 - e0)
 
 
-def _events(call: Call, blocks: list[Done], pop: int, at: int, steps: int) -> Events:
-    """All events of a population, ascending in (trial, step, element).
+def events(call: Call, blocks: list[Done], steps: int) -> dict[str, Events]:
+    """All events of a run of ``steps`` steps, by population.
 
-    Those of a block come in the order (step, trial, element). Where blocks hold whole trials it is
-    enough to count them by trial; else by trial and step.
+    ``call`` is that of the run's first span, ``blocks`` are those of all spans; the memory that
+    they hold is given back.
+    """
+    kernel = call.tables.kernel
+    names = [plan.pop.name for plan in kernel.pops]
+    found = {
+        x: _events(call, blocks, names.index(x), j, steps) for j, x in enumerate(kernel.events)
+    }
+    call.tables.memory.pool.give(x for done in blocks for x in done.blocks)
+    return found
+
+
+@dataclass
+class _Found:
+    """What a call found in a population: events in the order (step, trial, element)."""
+
+    first: int  # element
+    width: int
+    trials: slice
+    steps: slice
+    lane: Array
+    end: Array  # number of events up to each step
+
+
+def prepare() -> None:
+    """Compile or fetch what puts events in order, so that it is at hand when there are some."""
+    one, count, trials = np.ones(1, np.int32), np.zeros((1, 1), np.int64), np.zeros(1, np.int64)
+    tally(one, one, 2, count)
+    place(one, one, 2, count - 1, trials, 0, 0, one.copy(), one.copy(), one.copy())
+
+
+def _events(call: Call, blocks: list[Done], pop: int, at: int, steps: int) -> Events:
+    """Those of a population, ascending in (trial, step, element).
+
+    Where blocks hold whole trials it is enough to count them by trial; else by trial and step.
+    Then each call's events know their places, whoever puts them there.
     """
     found = []
     for done in blocks:
-        e0, w = _range(done, pop)
-        for t, arrays in done.spans:
-            if len(arrays[at]):
-                found.append((e0, t, done.block.b0, w, arrays[at], arrays[at + 1]))
-    trials, size = len(call.trials), int(call.tables.sizes[pop])
-    whole = all(w == size for _, _, _, w, _, _ in found)
-    if not whole:
-        found.sort(key=lambda f: f[0])
-    wide = 1 if whole or trials * steps > COUNTERS else steps
-    count = np.zeros(trials * wide, np.int64)
-    for _, t, b0, w, lane, row in found:
-        tally(lane, row, t, b0, w, wide, count)
-    start = np.cumsum(count) - count
-    total = int(count.sum())
-    trial, step, element = (np.empty(total, np.int64) for _ in range(3))
-    for e0, t, b0, w, lane, row in found:
-        place(lane, row, t, call.t0, b0, e0, w, wide, call.trials, start, trial, step, element)
-    if not whole and wide == 1:
-        order = np.lexsort((element, step, trial))
-        trial, step, element = trial[order], step[order], element[order]
-    return Events(trial, step, element)
+        (first, width), b = _range(done, pop), done.block
+        for t, spikes in done.spans:
+            lane, end = spikes[at]
+            if len(lane):
+                t -= call.t0
+                here = slice(b.b0, b.b0 + b.trials), slice(t, t + len(end))
+                found.append(_Found(first, width, *here, lane, end))
+    found.sort(key=lambda f: (f.first, f.steps.start))
+    whole = all(f.width == call.tables.sizes[pop] for f in found)
+    total, trials = sum(len(f.lane) for f in found), len(call.trials)
+    finely = not whole and trials * steps <= COUNTERS
+    threads = numba.get_num_threads() if total > MANY else 1
+
+    def counted(f: _Found) -> Array:
+        count = np.zeros((f.trials.stop - f.trials.start, len(f.end) if finely else 1), np.int64)
+        tally(f.lane, f.end, f.width, count)
+        return count
+
+    counts = share(counted, found, threads)
+    cells = [(f.trials, f.steps if finely else slice(1)) for f in found]
+    free = np.zeros((trials, steps if finely else 1), np.int64)
+    for here, count in zip(cells, counts, strict=True):
+        free[here] += count
+    free = (np.cumsum(free) - free.ravel()).reshape(free.shape)
+    starts = []
+    for here, count in zip(cells, counts, strict=True):
+        starts.append(free[here].copy())
+        free[here] += count
+    kinds = (_kind(call.trials[-1]), _kind(call.t0 + steps), np.int32)
+    columns = tuple(np.empty(total, x) for x in kinds)
+
+    def put(task: tuple[_Found, Array]) -> None:
+        f, start = task
+        t = call.t0 + f.steps.start
+        place(f.lane, f.end, f.width, start, call.trials[f.trials], t, f.first, *columns)
+
+    share(put, list(zip(found, starts, strict=True)), threads)
+    if not whole and not finely:
+        order = np.lexsort(columns[::-1])
+        columns = tuple(x[order] for x in columns)
+    return Events(*columns)
+
+
+def _kind(largest: int) -> type[np.integer]:
+    return np.int32 if largest <= np.iinfo(np.int32).max else np.int64
 
 
 def _moments(call: Call, blocks: list[Done], probe: int) -> Moments:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from typing import Any
 
+from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
 from numba.core.compiler import Compiler
+from numba.core.runtime.nrt import rtsys
 from numba.extending import intrinsic
 
-__all__ = ["ARRIVED", "BARRIER", "BROKEN", "barrier", "choose", "element", "inlined", "jit"]
-__all__ += ["trailing_zeros", "wide"]
+__all__ = ["ARRIVED", "BARRIER", "BROKEN", "barrier", "bit_count", "choose", "element"]
+__all__ += ["inlined", "jit", "set_flags", "trailing_zeros", "wide"]
 
 
 class NoAlias(Compiler):
@@ -32,10 +35,30 @@ def jit(function: Callable[..., Any], cache: bool = True, inline: bool = False) 
     options["forceinline"] = inline
     if cache:
         try:
-            return njit(cache=True, **options)(function)
+            return _fetch_quickly(njit(cache=True, **options)(function))
         except RuntimeError:  # no directory that numba could write to
             pass
     return njit(**options)(function)
+
+
+def _fetch_quickly(function: Any) -> Any:
+    """Let a cached function be fetched without what only a compiler needs; return it.
+
+    numba first imports its lowering of everything, and SciPy's linear algebra: two thirds of the
+    time of a fetch. Machine code needs the runtime alone; on a miss, numba's compiler still makes
+    itself ready. Where numba is built differently than in 0.61 to 0.68, all stays as it is.
+    """
+    cache: Any = getattr(function, "_cache", None)
+    if not all(hasattr(cache, x) for x in ("_load_overload", "_guard_against_spurious_io_errors")):
+        return function
+
+    def load_overload(sig: Any, target: Any) -> Any:
+        rtsys.initialize(target)
+        with cache._guard_against_spurious_io_errors():
+            return cache._load_overload(sig, target)
+
+    cache.load_overload = load_overload
+    return function
 
 
 def inlined(function: Callable[..., Any]) -> Any:
@@ -45,10 +68,10 @@ def inlined(function: Callable[..., Any]) -> Any:
 
 @intrinsic
 def trailing_zeros(typing: Any, x: Any) -> Any:
-    """Number of zero bits below the lowest one of a uint64 that is not 0."""
+    """Number of zero bits below the lowest one of a uint64; 64 of 0."""
 
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.cttz(args[0], cgutils.true_bit)
+        return builder.cttz(args[0], cgutils.false_bit)
 
     return types.int64(types.uint64), build
 
@@ -63,6 +86,33 @@ def choose(typing: Any, c: Any, a: Any, b: Any) -> Any:
 
     kind = types.unliteral(a)
     return kind(types.boolean, kind, kind), build
+
+
+@intrinsic
+def bit_count(typing: Any, x: Any) -> Any:
+    """Number of bits of a uint64 that are set."""
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.ctpop(args[0])
+
+    return types.int64(types.uint64), build
+
+
+@intrinsic
+def set_flags(typing: Any, groups: Any, index: Any) -> Any:
+    """Which of the 64 bytes from ``groups[index]`` on, a uint64 array, are not 0, as bits."""
+    flags, bits = ir.VectorType(ir.IntType(8), 64), ir.IntType(64)
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        at = element(context, builder, signature.args[0], args[0], args[1])
+        x = builder.load(builder.bitcast(at, flags.as_pointer()), align=8)
+        some = builder.icmp_unsigned("!=", x, ir.Constant(flags, None))
+        if sys.byteorder == "big":  # the first flag is bit 0 everywhere
+            order = ir.Constant(ir.VectorType(ir.IntType(32), 64), list(range(63, -1, -1)))
+            some = builder.shuffle_vector(some, some, order)
+        return builder.bitcast(some, bits)
+
+    return types.uint64(groups, types.int64), build
 
 
 @intrinsic

@@ -21,7 +21,6 @@ from typing import Any
 
 import numba
 import numpy as np
-from numba.core.runtime.nrt import rtsys
 
 __all__ = ["cache_directory", "load"]
 
@@ -80,27 +79,7 @@ def _import(name: str, path: Path) -> ModuleType:
     module.CACHE = True  # type: ignore[attr-defined]
     sys.modules[name] = module  # numba finds the module of a cached function by its name
     spec.loader.exec_module(module)
-    _fetch_quickly(module.block)
     return module
-
-
-def _fetch_quickly(function: Any) -> None:
-    """Let a cached function be fetched without what only a compiler needs.
-
-    numba first imports its lowering of everything, and SciPy's linear algebra: two thirds of the
-    time of a fetch. Machine code needs the runtime alone; on a miss, numba's compiler still makes
-    itself ready. Where numba is built differently than in 0.61 to 0.68, all stays as it is.
-    """
-    cache: Any = getattr(function, "_cache", None)
-    if not all(hasattr(cache, x) for x in ("_load_overload", "_guard_against_spurious_io_errors")):
-        return
-
-    def load_overload(sig: Any, target: Any) -> Any:
-        rtsys.initialize(target)
-        with cache._guard_against_spurious_io_errors():
-            return cache._load_overload(sig, target)
-
-    cache.load_overload = load_overload
 
 
 def load(source: str) -> Any:

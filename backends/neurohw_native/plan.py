@@ -296,7 +296,8 @@ class Kernel:
     ``reach``: steps that a population may run before it needs what those after it send in them.
     ``arrays``: ("state", population, name), ("params", kind, ""), ("external", population, name),
     ("history", key, ""), ("count" or "index" of the ring, population, ""), ("values", key, ""),
-    ("edge", index of the edge, index of the array), ("traces", kind, ""), ("moments", "", "");
+    ("edge", index of the edge, index of the array), ("traces", kind, ""), ("moments", "", ""),
+    ("lane" or "end" of spikes, population, "");
     a key is a population or, for what edges carry, population.value. ``values``: these keys, their
     population and kind. ``ints``, ``singles``, ``doubles``: (population, node) of each hoisted
     number. ``sites``: the draws' site names. ``events``: populations whose spikes are returned.

@@ -127,55 +127,85 @@ def _merge(mean, m2, total, square, share, both):
 
 @jit
 def grow(a, n):
-    """A longer copy of ``a``, with room for ``n`` entries and more."""
+    """A longer copy of ``a``, with room for ``n`` entries and more; see ``scratch.Memory``."""
     out = np.empty(max(2 * len(a), n), a.dtype)
     out[: len(a)] = a
     return out
 
 
 @inlined
-def append(fired, n, k, lane, row, m):
-    """Note the ``n`` lanes that fired in the block's ``k``-th step; return the number of events."""
+def append(fired, n, lane, m):
+    """Note the ``n`` lanes that fired in a step; return the number of events."""
     for j in range(n):
-        lane[m + j], row[m + j] = fired[j], k
+        lane[m + j] = fired[j]
     return m + n
 
 
-# In a step lanes ascend, so the trial of an event is found without dividing its lane by w: ``b``
-# counts up, and begins anew where the step changes.
+# ``end[k]`` is the number of events up to step k of a call, that step included. In a step lanes
+# ascend, so the events of a trial follow each other: these are counted, and put in place, at once.
+
+
+@inlined
+def _run(lane, j, e, w):
+    """The trial, within the block, of event ``j``, and the end of its events before ``e``."""
+    b = np.int64(lane[j]) if w == 1 else np.int64(np.uint32(lane[j]) // np.uint32(w))
+    last = (b + 1) * w
+    if lane[e - 1] < last:
+        return b, e
+    i = j + 1
+    while lane[i] < last:
+        i += 1
+    return b, i
 
 
 @jit
-def tally(lane, row, t, b0, w, steps, count):
-    """Count events by trial (``steps`` = 1), or by trial and step; ``t`` is that of row 0."""
-    b, last = 0, np.int32(-1)
-    for j in range(len(lane)):
-        l, k = np.int64(lane[j]), row[j]
-        if k != last:
-            b, last = 0, k
-        if w == 1:
-            b = l
-        while l >= (b + 1) * w:
-            b += 1
-        count[(b0 + b) * steps + (t + k if steps > 1 else 0)] += 1
+def tally(lane, end, w, count):
+    """Count events by trial, or by trial and step: ``count`` is ``[trials, 1 or steps]``."""
+    trials, steps = count.shape
+    if trials == 1 and steps == 1:
+        count[0, 0] += len(lane)
+        return
+    j = np.int64(0)
+    for k in range(len(end)):
+        e = np.int64(end[k])
+        while j < e:
+            b, i = _run(lane, j, e, w)
+            count[b, k if steps > 1 else 0] += i - j
+            j = i
 
 
 @jit
-def place(lane, row, t, t0, b0, e0, w, steps, trials, start, trial, step, element):
-    """Put events where ``start`` says, and move it on; they come in the order (step, lane)."""
-    b, last = 0, np.int32(-1)
-    for j in range(len(lane)):
-        l, k = np.int64(lane[j]), row[j]
-        if k != last:
-            b, last = 0, k
-        if w == 1:
-            b = l
-        while l >= (b + 1) * w:
-            b += 1
-        c = (b0 + b) * steps + (t + k if steps > 1 else 0)
-        o = start[c]
-        start[c] = o + 1
-        trial[o], step[o], element[o] = trials[b0 + b], t0 + t + k, e0 + l - b * w
+def place(lane, end, w, start, trials, t, e0, trial, step, element):
+    """Put events where ``start``, of the shape of ``count``, says, and move it on.
+
+    ``trials`` are the numbers of the block's trials, ``t`` is the call's first step, ``e0`` the
+    element of lane 0.
+    """
+    steps = start.shape[1]
+    j = np.int64(0)
+    for k in range(len(end)):
+        e = np.int64(end[k])
+        while j < e:
+            b, i = _run(lane, j, e, w)
+            c = k if steps > 1 else 0
+            o = start[b, c]
+            start[b, c] = o + i - j
+            _fill(trial[o : o + i - j], trials[b])
+            _fill(step[o : o + i - j], t + k)
+            _shift(lane[j:i], e0 - b * w, element[o : o + i - j])
+            j = i
+
+
+@inlined
+def _fill(dst, x):
+    for i in range(len(dst)):
+        dst[i] = x
+
+
+@inlined
+def _shift(src, by, dst):
+    for i in range(len(dst)):
+        dst[i] = src[i] + by
 
 
 # the ledger --------------------------------------------------------------------------------------

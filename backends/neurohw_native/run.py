@@ -19,19 +19,20 @@ from neurohw.program import (
     initial_state,
     verify,
 )
+from neurohw_native import collect
 from neurohw_native.codegen import generate
-from neurohw_native.collect import collect
 from neurohw_native.load import load
-from neurohw_native.plan import Kernel, components, plan_population
+from neurohw_native.plan import DTYPES, Kernel, components, plan_population
 from neurohw_native.products import advance_history, find, multiply, outside, prepare
-from neurohw_native.schedule import Pace, compute
-from neurohw_native.tables import Tables
+from neurohw_native.schedule import Done, Pace, compute
+from neurohw_native.scratch import KEPT, Pool
+from neurohw_native.tables import Call, Tables
 
 __all__ = ["NativeRun"]
 
 Array = np.ndarray
 MOMENT_BYTES = 1 << 26  # of all tasks
-SUM_BYTES = 1 << 28  # of ports that are summed ahead
+SUM_BYTES = KEPT  # of ports that are summed ahead
 STEPS = 1 << 34  # philox has this many steps
 
 
@@ -42,6 +43,7 @@ class NativeRun:
         spans = verify(program)
         self.program = program = program.without_conv()
         self.kernels: list[tuple[Kernel, Tables, Any]] = []
+        self._pool = Pool()
         self.products = [(x, prepare(program, x)) for x in find(program)]
         ahead = {j for x, _ in self.products for j in x.edges}
         left = [e for j, e in enumerate(program.edges) if j not in ahead]
@@ -55,13 +57,15 @@ class NativeRun:
                 continue  # all that it sends is summed ahead
             coupled = len(names) > 1 or any(e.target == names[0] for e in left)
             kernel = generate(program, [plans[n] for n in names], coupled)
-            self.kernels.append((kernel, Tables(program, kernel), load(kernel.source)))
+            self.kernels.append((kernel, Tables(program, kernel, self._pool), load(kernel.source)))
         self._draws = any(k.sites for k, _, _ in self.kernels)
         self._paces = [Pace() for _ in self.kernels]
         wide = sum(q.size for q in program.populations for _ in q.externals)
         self.chunk = max(100, min(10_000, (1 << 25) // max(1, wide)))
         first = initial_state(program, [0])
-        self._span(first, check_inputs(program, None, first.trials, 0, 0), 0, 0, 0)  # compiles
+        self._run(first, check_inputs(program, None, first.trials, 0, 0), 0, 0)  # compiles
+        if any(kernel.events for kernel, _, _ in self.kernels):
+            collect.prepare()
 
     def __call__(
         self, state: RunState, inputs: Mapping[str, Array] | None, t0: int, steps: int
@@ -81,17 +85,25 @@ class NativeRun:
             {k: np.array(v, order="C") for k, v in state.values.items()},
             {k: np.array(v, order="C") for k, v in state.history.items()},
         )
-        size = min(self._span_steps(len(state.trials)), max(1, steps))
-        done: list[Probes] = []
+        return now, self._run(now, externals, t0, steps)
+
+    def _run(self, now: RunState, externals: Mapping[str, Array], t0: int, steps: int) -> Probes:
+        """Advance ``now`` in place, span by span; spikes are put in order at the end."""
+        size = min(self._span_steps(len(now.trials)), max(1, steps))
+        parts: list[Probes] = []
+        calls: list[list[Call]] = []
+        blocks: list[list[Done]] = [[] for _ in self.kernels]
         for a in range(0, max(1, steps), size):
-            done.append(self._span(now, externals, t0, t0 + a, min(size, steps - a)))
-            check_traps(p, done[-1].ledger)
-        while len(done) > 1:  # pairwise: copies stay linear times a logarithm
-            done = [
-                concat(*done[i : i + 2]) if i + 1 < len(done) else done[i]
-                for i in range(0, len(done), 2)
-            ]
-        return now, done[0]
+            probes, found = self._span(now, externals, t0, t0 + a, min(size, steps - a))
+            check_traps(self.program, probes.ledger)
+            parts.append(probes)
+            calls.append([call for call, _ in found])
+            for mine, (_, new) in zip(blocks, found, strict=True):
+                mine += new
+        out = concat(*parts)
+        for call, mine in zip(calls[0], blocks, strict=True):
+            out.events.update(collect.events(call, mine, steps))
+        return out
 
     def _span_steps(self, trials: int) -> int:
         """Steps for which moments, which each task keeps by itself, and sums ahead are held."""
@@ -100,22 +112,32 @@ class NativeRun:
         moments = sum(
             16 * tasks * p.population(x.population).size / x.every for x in p.probes if x.reduce
         )
-        sums = sum(8 * trials * p.population(x.population).size for x, _ in self.products)
+        sums = sum(
+            DTYPES[x.kind].itemsize * trials * p.population(x.population).size
+            for x, _ in self.products
+        )
         size = min(MOMENT_BYTES / max(moments, 1e-9), SUM_BYTES / max(sums, 1e-9), STEPS)
         return max(8, int(size) // 8 * 8)
 
     def _span(
         self, now: RunState, externals: Mapping[str, Array], origin: int, t0: int, steps: int
-    ) -> Probes:
-        """Advance ``now`` in place; ``externals`` begin at step ``origin``."""
+    ) -> tuple[Probes, list[tuple[Call, list[Done]]]]:
+        """All records but the spikes, which are in what each kernel's blocks returned.
+
+        ``externals`` begin at step ``origin``.
+        """
         out = Probes(t0, steps, now.trials)
         first = t0 - origin
-        sums = {
-            (x.population, x.port): multiply(self.program, x, data, now, externals, first, steps)
-            for x, data in self.products
-        }
+        sums, lent = {}, []
+        for x, data in self.products:
+            total, block = multiply(self.program, x, data, now, externals, first, steps, self._pool)
+            sums[x.population, x.port] = total
+            lent.append(block)
+        found = []
         for (_, tables, kernel), pace in zip(self.kernels, self._paces, strict=True):
             call = tables.bind(now, externals, sums, origin, t0, steps)
-            collect(call, compute(call, kernel, steps, pace), steps, out)
+            found.append((call, compute(call, kernel, steps, pace)))
+            collect.collect(*found[-1], steps, out)
+        self._pool.give(lent)
         advance_history(self._kept, now, externals, first + steps, steps)
-        return out
+        return out, found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from neurohw_native.jit import BARRIER, BROKEN
 from neurohw_native.tables import Block, Call
+from neurohw_native.threads import PAYS, share
 
 __all__ = ["Done", "Pace", "compute", "partition"]
 
@@ -21,7 +22,7 @@ Array = np.ndarray
 LANES = 1536  # per block: many, so that a step costs more than its calls; few, for the caches
 SECONDS = 0.2  # aimed at per kernel call, so that an interrupt is heard
 TRIAL = 64  # steps after which the cost of a step is known
-LONG = 2e-3  # seconds of work from which on threads pay what it takes to start them
+LONG = 2e-3  # seconds of work from which on a team pays what it takes to start its threads
 MEETING = 1e-6  # seconds of work between two meetings of threads from which on a team may pay
 
 
@@ -34,12 +35,15 @@ class Pace:
 
 @dataclass
 class Done:
-    """What a block returned: per span its first step, and lane and row of all events."""
+    """What a block returned: per span its first step, and of each population in ``Kernel.events``
+    the lanes of all spikes and their number up to each step; these lie in ``blocks`` of memory that
+    are to be given back."""
 
     block: Block
     ledger: Array
     moments: Array
-    spans: list[tuple[int, tuple[Array, ...]]] = field(default_factory=list)
+    spans: list[tuple[int, list[tuple[Array, Array]]]] = field(default_factory=list)
+    blocks: list[Array] = field(default_factory=list)
 
 
 def partition(
@@ -79,29 +83,19 @@ def compute(call: Call, kernel: Callable[..., Any], steps: int, pace: Pace) -> l
     threads = numba.get_num_threads()
     trials, tables = len(call.trials), call.tables
     coupled = tables.kernel.coupled
-    if coupled and trials < threads:
-        return _team(call, kernel, steps, threads)
-    if (pace.seconds or 1e-9) * trials * int(tables.sizes.sum()) * steps < LONG:
+    work = (pace.seconds or 1e-9) * trials * int(tables.sizes.sum()) * steps  # in seconds
+    if coupled and trials < threads and not (pace.seconds and work < 4 * LONG):
+        return _team(call, kernel, steps, threads, pace)
+    if work < PAYS or (coupled and trials < threads):
         threads = 1
     tasks = partition(trials, tables.sizes, coupled, threads, call.traces.length > 0)
     stop = threading.Event()
 
-    def work(task: list[Block]) -> list[Done]:
+    def run(task: list[Block]) -> list[Done]:
         moments = np.zeros(call.traces.length)
         return [_advance(call, kernel, block, steps, moments, pace, stop) for block in task]
 
-    if threads == 1 or len(tasks) == 1:
-        return [done for task in tasks for done in work(task)]
-    pool = ThreadPoolExecutor(min(threads, len(tasks)))
-    try:
-        futures = [pool.submit(work, task) for task in tasks]
-        while wait(futures, timeout=0.5, return_when=FIRST_EXCEPTION).not_done:
-            if any(f.done() and f.exception() for f in futures):
-                break
-        return [done for f in futures for done in f.result()]
-    finally:  # an interrupt ends here: let the running calls finish, start no other
-        stop.set()
-        pool.shutdown(wait=True, cancel_futures=True)
+    return [done for found in share(run, tasks, threads, stop) for done in found]
 
 
 def _advance(
@@ -140,14 +134,26 @@ def _call(
     rings: dict[tuple[str, str], Array],
     bar: Array,
 ) -> None:
-    b = done.block
+    b, memory = done.block, call.tables.memory
+    notes: dict[tuple[str, str], Array] = {}
+    for j, name in enumerate(call.tables.kernel.events):
+        block, notes["lane", name], notes["end", name] = memory.notes(j, b.lanes, n)
+        done.blocks.append(block)
     window, rows = call.tables.window, call.tables.rows
     geometry = (b.b0, b.trials, t, n, b.part, b.parts, window, rows, b.before, *map(int, ends))
-    arguments = call.arguments(b, t, done.ledger, rings, done.moments, bar)
-    done.spans.append((t - call.t0, kernel(geometry, *arguments)[:-1]))
+    arguments = call.arguments(b, t, done.ledger, rings | notes, done.moments, bar)
+    out = kernel(geometry, *arguments)
+    found = []
+    for j, name in enumerate(call.tables.kernel.events):
+        lane, m = out[2 * j : 2 * j + 2]
+        memory.saw(j, m, b.lanes, n)
+        found.append((lane[:m], notes["end", name]))
+    done.spans.append((t, found))
 
 
-def _team(call: Call, kernel: Callable[..., Any], steps: int, threads: int) -> list[Done]:
+def _team(
+    call: Call, kernel: Callable[..., Any], steps: int, threads: int, pace: Pace
+) -> list[Done]:
     """Run fewer trials than threads: alone, or with their elements cut among the threads.
 
     What is faster depends on the network and on what else the machine does, so both are tried.
@@ -170,6 +176,8 @@ def _team(call: Call, kernel: Callable[..., Any], steps: int, threads: int) -> l
                 _together(pool, call, kernel, teams[parts], a, m, last, rings, bar)
             if n:
                 cost[parts] = (time.perf_counter() - begin) / n
+                if parts == 1:
+                    pace.seconds = cost[1] / teams[1][0].block.lanes
             t += n
     assert t == end
     return [done for team in teams.values() for done in team if done.spans]

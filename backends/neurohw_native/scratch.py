@@ -1,160 +1,82 @@
-"""Source of what a block does before its first step and after its last: arrays of its own lanes."""
+"""Memory that outlives a run: to touch a fresh page costs more than to fill it.
+
+What a kernel notes of spikes is copied to the columns of ``Events``, and sums ahead are read once.
+Either lies in memory that a run takes from a :class:`Pool` and gives back.
+"""
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from neurohw.program.analysis import kind_of
-from neurohw_native.lines import NUMPY, param_rows
-from neurohw_native.plan import Kernel, PopPlan
-from neurohw_native.steps import PAD
+import numpy as np
 
-__all__ = ["KINDS", "Frame", "sampled", "scratch"]
+__all__ = ["Memory", "Pool", "aligned"]
 
-KINDS = ("b", "i4", "i8", "f4", "f8")
+Array = np.ndarray
+KEPT = 1 << 26  # bytes that a program keeps at most between runs
+LINE = 64  # bytes; no load of a vector that begins at a multiple takes two lines of cache
+MARGIN = 1.25  # room for spikes, in units of what the rate seen last asks for
+
+
+def aligned(count: int) -> Array:
+    """``count`` bytes that begin where a line of cache does."""
+    raw = np.empty(count + LINE, np.uint8)
+    first = -raw.ctypes.data % LINE
+    return raw[first : first + count]
+
+
+class Pool:
+    """Blocks of bytes, each in the hands of one taker at a time; any thread may take and give."""
+
+    def __init__(self) -> None:
+        self._kept: list[Array] = []
+        self._lock = threading.Lock()
+
+    def take(self, count: int) -> Array:
+        """At least ``count`` bytes, aligned; what they hold is not said."""
+        with self._lock:
+            fitting = [i for i, x in enumerate(self._kept) if len(x) >= count]
+            if fitting:
+                return self._kept.pop(min(fitting, key=lambda i: len(self._kept[i])))
+        return aligned(count)
+
+    def give(self, blocks: Iterable[Array]) -> None:
+        """Give blocks back; the largest are kept."""
+        with self._lock:
+            kept, total = [], 0
+            for x in sorted([*self._kept, *blocks], key=len, reverse=True):
+                if total + len(x) <= KEPT:
+                    kept.append(x)
+                    total += len(x)
+            self._kept = kept
 
 
 @dataclass
-class Frame:
-    """What surrounds the steps: names of arguments, lines before and lines after."""
+class Memory:
+    """What a kernel keeps from run to run.
 
-    kernel: Kernel
-    arguments: list[str] = field(default_factory=list)
-    begin: list[str] = field(default_factory=list)
-    end: list[str] = field(default_factory=list)
+    ``rates[j]`` is the share of lanes and steps in which population ``j`` of ``Kernel.events`` was
+    last seen to spike: it says how much room the next call needs.
+    """
 
-    def share(self, what: str, kind: str) -> None:
-        """Take an array that all populations share: ``P``, ``T`` or ``M``."""
-        if (what, kind, "") not in self.kernel.arrays:
-            self.kernel.arrays.append((what, kind, ""))
-            self.arguments.append(f"{what[0].upper()}{kind}")
+    pool: Pool
+    rates: dict[int, float] = field(default_factory=dict)
 
+    def notes(self, j: int, lanes: int, steps: int) -> tuple[Array, Array, Array]:
+        """A block of the pool, and in it the lanes of as many spikes as are to be expected, and
+        their number up to each step, both int32.
 
-def sampled(plan: PopPlan, kind: str) -> list[tuple[str, list[tuple[int, int, str]]]]:
-    """Rows (probe, row among the taps of this kind, kind) of the traces, and of the moments."""
-    found: dict[str, list[tuple[int, int, str]]] = {"traces": [], "moments": []}
-    for probe, tap in plan.traces:
-        if plan.taps[tap].kind == kind:
-            what = "moments" if probe in plan.reduced else "traces"
-            found[what].append((probe, plan.row(tap)[1], "m" if what == "moments" else kind))
-    return list(found.items())
+        There is room for a step in which all ``lanes`` spike, whatever was seen before; a kernel
+        that finds more goes on in memory of its own (``records.grow``).
+        """
+        room = int(MARGIN * self.rates.get(j, 0.0) * lanes * steps) + lanes
+        block = self.pool.take(4 * (room + steps))
+        both = block[: 4 * (room + steps)].view(np.int32)
+        return block, both[:room], both[room:]
 
-
-def scratch(f: Frame, p: int, plan: PopPlan) -> None:
-    """Slices and scratch arrays of a population, and what is written back at the end."""
-    f.begin += [
-        f"e{p} = cut[{p}, part]",
-        f"w{p} = cut[{p}, part + 1] - e{p}",
-        f"n{p} = B * w{p}",
-        f"z{p} = (n{p} + {PAD - 1}) // {PAD} * {PAD}",
-    ]
-    _states(f, p, plan)
-    _params(f, p, plan)
-    _inputs(f, p, plan)
-    _draws(f, p, plan)
-    _records(f, p, plan)
-    _rings(f, p, plan)
-
-
-def _states(f: Frame, p: int, plan: PopPlan) -> None:
-    q = plan.pop
-    used = {q.nodes[i].attrs["name"] for i in plan.live if q.nodes[i].op == "state"}
-    for j, s in enumerate(q.states):
-        if s.name in used or s.name in q.writes:
-            f.kernel.arrays.append(("state", q.name, s.name))
-            f.arguments.append(f"S{p}_{j}")
-            where = f"b0, B, siz[{p}], e{p}, w{p})"
-            f.begin += [
-                f"s{p}_{j} = np.zeros(z{p}, S{p}_{j}.dtype)",
-                f"take(S{p}_{j}, s{p}_{j}, {where}",
-            ]
-            f.end.append(f"give(s{p}_{j}, S{p}_{j}, {where}")
-
-
-def _params(f: Frame, p: int, plan: PopPlan) -> None:
-    k, q = f.kernel, plan.pop
-    held = param_rows(plan)
-    names = [str(q.nodes[i].attrs["name"]) for i in plan.leaves("param")]
-    for kind in KINDS:
-        rows = {name: row for name, (one, row) in held.items() if one == kind}
-        if rows:
-            f.share("params", kind)
-            f.begin += [
-                f"q{p}{kind} = np.zeros(({len(rows)}, z{p}), {NUMPY[kind]})",
-                f"spread_all(P{kind}, q{p}{kind}, pst, {len(k.params)}, b0, e{p}, B, w{p})",
-            ]
-            f.begin += [f"q{p}_{names.index(n)} = q{p}{kind}[{m}]" for n, m in rows.items()]
-            k.params += [(q.name, name, kind) for name in rows]
-
-
-def _inputs(f: Frame, p: int, plan: PopPlan) -> None:
-    """Externals, and the sums of ports."""
-    k, q = f.kernel, plan.pop
-    for j, i in enumerate(plan.leaves("external")):
-        k.externals.append((q.name, str(q.nodes[i].attrs["name"]), ""))
-        k.arrays.append(("external", *k.externals[-1][:2]))
-        f.arguments.append(f"X{p}_{j}")
-        f.begin.append(f"x{p}_{j} = np.zeros((rows, z{p}), X{p}_{j}.dtype)")
-    for j, port in enumerate(q.ports):
-        if port.name in plan.ahead:
-            k.externals.append((q.name, port.name, "port"))
-            k.arrays.append(("product", q.name, port.name))
-            f.arguments.append(f"Y{p}_{j}")
-        if port.name in plan.ports:
-            kind = kind_of(port.dtype, plan.ports[port.name])
-            f.begin.append(f"a{p}_{j} = np.zeros((rows, z{p}), {NUMPY[kind]})")
-            if kind[0] == "i":
-                f.begin.append(f"h{p} = np.zeros(w{p}, np.int16)")
-
-
-def _draws(f: Frame, p: int, plan: PopPlan) -> None:
-    if plan.leaves("word") or plan.leaves("normal") or plan.rare:
-        f.begin.append(f"el{p}, tr{p} = lanes(trials, b0, B, e{p}, w{p}, z{p})")
-    for j, _ in enumerate(plan.leaves("word")):
-        f.begin.append(f"W{p}_{j} = np.empty((8, z{p}), np.uint32)")
-    if plan.leaves("normal"):
-        f.begin.append(f"V{p} = np.empty((4, z{p}), np.uint32)")
-    for j, _ in enumerate(plan.leaves("normal")):
-        f.begin.append(f"N{p}_{j} = np.empty((8, z{p}), np.int32)")
-
-
-def _records(f: Frame, p: int, plan: PopPlan) -> None:
-    for kind in KINDS:
-        if count := sum(tap.kind == kind for tap in plan.taps):
-            f.begin.append(f"v{p}{kind} = np.zeros((rows, {count}, z{p}), {NUMPY[kind]})")
-        for what, rows in sampled(plan, kind):
-            if rows:
-                f.share(what, kind if what == "traces" else "")
-    if plan.spike:
-        f.begin.append(f"y{p}, c{p} = np.empty((rows, n{p}), np.int32), np.zeros(rows, np.int64)")
-        if not plan.countdown:
-            f.begin.append(f"f{p} = np.zeros((rows, (z{p} + 63) // 64 * 64), np.uint8)")
-    if plan.event_probe is not None:
-        f.kernel.events.append(plan.pop.name)
-        f.begin += [
-            f"m{p} = 0",
-            f"l{p} = np.empty(n{p} + 64, np.int32)",
-            f"r{p} = np.empty(n{p} + 64, np.int32)",
-        ]
-
-
-def _rings(f: Frame, p: int, plan: PopPlan) -> None:
-    k, q = f.kernel, plan.pop
-    if plan.ring:
-        for what in ("history", "count", "index"):
-            k.arrays.append((what, q.name, ""))
-        f.arguments += [f"H{p}", f"C{p}", f"I{p}"]
-        ring = (
-            f"(H{p}, b0, B, w{p}, e{p}, siz[{p}], dep[{p}], slots[{p}], part, parts, %s, "
-            f"C{p}, I{p})"
-        )
-        f.begin += ["if begins:", f"    ring_load{ring % 't0'}"]
-        f.end += ["if ends:", f"    ring_store{ring % 't0 + steps'}"]
-    for name, tap in plan.values.items():
-        c, key = len(k.values), f"{q.name}.{name}"
-        k.values.append((key, q.name, plan.taps[tap].kind))
-        k.arrays += [("history", key, ""), ("values", key, "")]
-        f.arguments += [f"HV{c}", f"RV{c}"]
-        ring = f"(HV{c}, b0, B, w{p}, e{p}, siz[{p}], vdep[{c}], vslots[{c}], %s, RV{c})"
-        f.begin += ["if begins:", f"    values_load{ring % 't0'}"]
-        f.end += ["if ends:", f"    values_store{ring % 't0 + steps'}"]
+    def saw(self, j: int, spikes: int, lanes: int, steps: int) -> None:
+        """Learn from a call."""
+        if lanes * steps:
+            self.rates[j] = spikes / (lanes * steps)

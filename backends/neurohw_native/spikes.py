@@ -16,12 +16,13 @@ import numpy as np
 from numpy import int64 as i8
 from numpy import uint64 as u8
 
-from neurohw_native.jit import inlined, jit, trailing_zeros
+from neurohw_native.jit import bit_count, inlined, jit, set_flags, trailing_zeros
 
-__all__ = ["deliver_bytes", "deliver_dense", "deliver_one", "deliver_same", "deliver_sparse"]
-__all__ += ["fired", "ring_load", "ring_store", "spiking"]
+__all__ = ["SLACK", "deliver_bytes", "deliver_dense", "deliver_one", "deliver_same"]
+__all__ += ["deliver_sparse", "fired", "ring_load", "ring_store", "spiking"]
 
-_GATHER = u8(0x0102040810204080)
+SLACK = 4  # entries past the last lane that ``spiking`` may write to
+_ALL = u8(2**64 - 1)
 
 
 @inlined
@@ -30,22 +31,25 @@ def spiking(groups, first, last, n, lane, c):
 
     ``groups`` are the flags, bytes of 0 or 1, in eights; ``first`` is a multiple of 64, and from
     ``last`` up to such a multiple no flag is set, or none that matters: those from ``n`` on do not.
-    Return the number listed.
+    Return the number listed. ``lane`` has room for all lanes and ``SLACK`` more: a processor can
+    hardly foresee how many bits are set, so lanes are written four at a time, and what they are
+    too many is written over.
     """
     for h in range(u8(first) >> u8(3), (u8(last) + u8(63)) >> u8(6) << u8(3), u8(8)):
-        some = u8(0)
-        for g in range(u8(8)):
-            some |= groups[h + g]
-        if some != 0:
-            bits = u8(0)
-            for g in range(u8(8)):  # the product's top byte holds the lowest bit of each byte
-                bits |= ((groups[h + g] * _GATHER) >> u8(56)) << (u8(8) * g)
-            while bits != 0:
-                l = i8(u8(8) * h) + trailing_zeros(bits)
-                if l < n:
-                    lane[c] = l
-                    c += 1
+        bits, here = set_flags(groups, i8(h)), i8(u8(8) * h)
+        if bits == 0:
+            continue
+        if here + 64 > n:
+            if here >= n:
+                break
+            bits &= _ALL >> u8(here + 64 - n)
+        at = c
+        c += bit_count(bits)
+        while at < c:
+            for j in range(4):
+                lane[at + j] = here + trailing_zeros(bits)
                 bits &= bits - u8(1)
+            at += 4
     return c
 
 

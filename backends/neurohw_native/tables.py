@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from neurohw.program import Probe, Program, RunState
 from neurohw.program.analysis import kind_of
 from neurohw.program.philox import normal_table, site_hash
 from neurohw_native.plan import DTYPES, Kernel, edge_arrays
+from neurohw_native.scratch import Memory, Pool
 from neurohw_native.spikes import divide
 
 __all__ = ["Block", "Call", "Tables", "Traces", "samples_before"]
@@ -44,8 +46,8 @@ WINDOW = 64  # at most: rings grow with it
 class Tables:
     """What depends on the program only; ``bind`` adds what depends on a call."""
 
-    def __init__(self, program: Program, kernel: Kernel) -> None:
-        self.program, self.kernel = program, kernel
+    def __init__(self, program: Program, kernel: Kernel, pool: Pool) -> None:
+        self.program, self.kernel, self.memory = program, kernel, Memory(pool)
         pops = [plan.pop for plan in kernel.pops]
         self.sizes = np.array([q.size for q in pops], I64)
         self.key = np.array([program.seed & 0xFFFFFFFF, program.seed >> 32], np.uint32)
@@ -81,6 +83,7 @@ class Tables:
             ],
             3,
         )
+        self._ledger = _rows([(0, -1, 0, info.max, info.min)] * len(rows), 5)
         self.edges: dict[int, tuple[Array, ...]] = {}
         self._divided: dict[tuple[int, int], Array] = {}
         for j in kernel.edges:
@@ -99,9 +102,8 @@ class Tables:
         return self._param(pop, str(node.attrs["name"])).item()
 
     def empty_ledger(self) -> Array:
-        """No value seen yet, for each row that ``kernels.watch`` updates."""
-        info = np.iinfo(I64)
-        return np.tile(_rows([0, -1, 0, info.max, info.min], 5), (len(self.limits), 1))
+        """No value seen yet, for each row that ``records.watch`` updates."""
+        return self._ledger.copy()
 
     def _params(self, trials: Array) -> tuple[dict[str, Array], Array]:
         """All parameters of each kind in one array; (start, per trial, per element) of each."""
@@ -145,7 +147,7 @@ class Tables:
                 arrays.append(_flat(sums[str(a), str(b)]))
             elif kind == "traces":
                 arrays.append(traces.flat[str(a)])
-            else:  # of an edge, a ring, or moments: these depend on the parts, or on the task
+            else:  # of an edge, a ring, spikes or moments: these depend on the block, or the task
                 arrays.append(None)
         outside = []
         for pop, name, what in self.kernel.externals:
@@ -244,7 +246,7 @@ class Block:
     parts: int = 1
     before: int = 0
 
-    @property
+    @cached_property
     def lanes(self) -> int:
         return self.trials * int((self.cut[:, self.part + 1] - self.cut[:, self.part]).sum())
 

@@ -128,7 +128,7 @@ def trains_of(
             bad = int(got[np.argmin(ok)])
             raise NeurohwError(f"a spike of an unknown {what}", where=population, got=bad)
     begin = max(first - latency, 0)
-    step = events.step - latency - begin
+    step = events.step.astype(np.int64) - latency - begin
     keep = step >= 0
     trial, neuron, step = at[keep], events.element[keep], step[keep]
     span = first + steps - latency - begin

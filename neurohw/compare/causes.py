@@ -88,7 +88,7 @@ def _edges(s: Scene) -> str | None:
         x, y = p[source], q[source]
         arrival = min(set(x) ^ set(y) or {*x, *y})
         events = s.a.spikes(source)
-        if np.any((events.trial == s.d.trial) & (events.step + arrival <= s.d.step)):
+        if np.any((events.trial == s.d.trial) & (events.step <= s.d.step - arrival)):
             steps = [",".join(map(str, z)) for z in (x, y)]
             return f"spikes of {source} arrive after {steps[0]} and {steps[1]} steps"
     return None

@@ -61,8 +61,8 @@ class TraceMeasure:
 
 def train_keys(e: Events, size: int, first: int, span: int) -> np.ndarray:
     """One ascending int64 per spike; trains (trial, neuron) lie at least ``span`` apart."""
-    keys = (e.trial * size + e.element) * span + (e.step - first)
-    return np.sort(keys)
+    trial, step = e.trial.astype(np.int64), e.step.astype(np.int64)
+    return np.sort((trial * size + e.element) * span + (step - first))
 
 
 def coincidences(a: np.ndarray, b: np.ndarray, window: int) -> int:

@@ -53,11 +53,24 @@ class RunState:
 
 @dataclass(frozen=True)
 class Events:
-    """Spikes of a population, ascending in (trial, step, element); three int64 arrays."""
+    """Spikes of a population, ascending in (trial, step, element).
+
+    Attributes
+    ----------
+    trial, step, element : int32 or int64 [spikes]
+        Each column is int32 where all its numbers fit, whatever integers it was made from, else
+        int64; only steps from 2**31 on need that. In NumPy an int32 times a Python int stays an
+        int32 and may wrap, so widen a column before numbers are built from it:
+        ``trial.astype(np.int64) * size + element``.
+    """
 
     trial: np.ndarray
     step: np.ndarray
     element: np.ndarray
+
+    def __post_init__(self) -> None:
+        for name in ("trial", "step", "element"):
+            object.__setattr__(self, name, _narrow(getattr(self, name)))
 
     def __len__(self) -> int:
         return len(self.step)
@@ -71,8 +84,19 @@ class Events:
     def dense(self, trials: np.ndarray, t0: int, steps: int, size: int) -> np.ndarray:
         """As bool ``[steps, T, size]``."""
         out = np.zeros((steps, len(trials), size), np.bool_)
-        out[self.step - t0, np.searchsorted(trials, self.trial), self.element] = True
+        step = self.step.astype(np.int64) - t0
+        out[step, np.searchsorted(trials, self.trial), self.element] = True
         return out
+
+
+def _narrow(column: np.ndarray) -> np.ndarray:
+    """As int32 where all numbers fit, else as int64."""
+    column = np.asarray(column)
+    if column.dtype == np.int32:
+        return column
+    info = np.iinfo(np.int32)
+    small = not column.size or (column.min() >= info.min and column.max() <= info.max)
+    return column.astype(np.int32 if small else np.int64, copy=False)
 
 
 @dataclass(frozen=True)
@@ -151,7 +175,7 @@ def per_trial(data: np.ndarray, trials: np.ndarray, size: int) -> np.ndarray:
 def initial_state(program: Program, trials: Sequence[int] | np.ndarray | None = None) -> RunState:
     """State before step 0 for some trials (default: all)."""
     ids = np.arange(program.trials) if trials is None else np.asarray(trials, np.int64)
-    if (
+    if trials is not None and (
         ids.ndim != 1
         or ids.size == 0
         or np.any(np.diff(ids) <= 0)
@@ -249,34 +273,45 @@ def _embedded(
     return data
 
 
-def concat(first: Probes, second: Probes) -> Probes:
-    """Join the probes of two spans of steps that follow each other, over the same trials."""
-    events = {}
-    for name, a in first.events.items():
-        b = second.events[name]
-        trial = np.concatenate([a.trial, b.trial])
-        order = np.argsort(trial, kind="stable")
-        events[name] = Events(
-            trial[order],
-            np.concatenate([a.step, b.step])[order],
-            np.concatenate([a.element, b.element])[order],
-        )
+def concat(first: Probes, *others: Probes) -> Probes:
+    """Join the probes of spans of steps that follow each other, over the same trials."""
+    if not others:
+        return first
+    parts = [first, *others]
     return Probes(
         first.t0,
-        first.steps + second.steps,
+        sum(p.steps for p in parts),
         first.trials,
-        events,
-        {k: np.concatenate([v, second.traces[k]]) for k, v in first.traces.items()},
+        {k: _join([p.events[k] for p in parts], len(first.trials)) for k in first.events},
+        {k: np.concatenate([p.traces[k] for p in parts]) for k in first.traces},
         {
             k: Moments(
                 m.count,
-                np.concatenate([m.mean, second.moments[k].mean]),
-                np.concatenate([m.m2, second.moments[k].m2]),
+                np.concatenate([p.moments[k].mean for p in parts]),
+                np.concatenate([p.moments[k].m2 for p in parts]),
             )
             for k, m in first.moments.items()
         },
-        {k: r.merge(second.ledger[k]) for k, r in first.ledger.items()},
+        {k: _merged([p.ledger[k] for p in parts]) for k in first.ledger},
     )
+
+
+def _join(parts: list[Events], trials: int) -> Events:
+    """Spikes of spans that follow each other: those of a trial stay in the order of the spans."""
+    trial, step, element = (
+        np.concatenate([getattr(e, name) for e in parts]) for name in ("trial", "step", "element")
+    )
+    if trials > 1:
+        order = np.argsort(trial, kind="stable")
+        trial, step, element = trial[order], step[order], element[order]
+    return Events(trial, step, element)
+
+
+def _merged(rows: list[LedgerRow]) -> LedgerRow:
+    out = rows[0]
+    for row in rows[1:]:
+        out = out.merge(row)
+    return out
 
 
 def check_traps(program: Program, ledger: Mapping[str, LedgerRow]) -> None:

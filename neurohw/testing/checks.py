@@ -16,6 +16,7 @@ from neurohw.backend import Backend
 from neurohw.compare.numeric import arrays_differ, probes_differ
 from neurohw.errors import OverflowTrap
 from neurohw.program import (
+    Events,
     RunState,
     concat,
     parse,
@@ -128,8 +129,9 @@ def alone(b: Bench) -> str | None:
         for name, e in got[1].events.items():
             whole = b.got[1].events[name]
             mine = whole.trial == trial
-            for x, y in zip(_columns(e), _columns(whole), strict=True):
-                problem = problem or arrays_differ(f"spikes of {name}", x, y[mine])
+            want = Events(*(x[mine] for x in _columns(whole)))
+            for x, y in zip(_columns(e), _columns(want), strict=True):
+                problem = problem or arrays_differ(f"spikes of {name}", x, y)
     return f"trial {trial} alone: {problem}" if problem else ""
 
 

@@ -13,7 +13,9 @@ from neurohw.errors import OverflowTrap
 from neurohw.program import (
     F32,
     Builder,
+    Dense,
     Edge,
+    Int,
     Population,
     Probe,
     Program,
@@ -25,7 +27,7 @@ from neurohw.program import (
 from neurohw.reference import ReferenceRun
 from neurohw_native import schedule
 from neurohw_native.jit import BARRIER, BROKEN, barrier, jit
-from neurohw_native.spikes import divide, spiking
+from neurohw_native.spikes import SLACK, divide, spiking
 
 
 @pytest.fixture(params=[2, 3])
@@ -84,6 +86,19 @@ def test_a_team_gives_the_same_bits(kit, team: list[int], delays) -> None:
     p = net(kit, 203, delays=delays)
     assert kit.equal(p, 70, t0=5) > 300
     assert set(team) >= {1, numba.get_num_threads()}
+
+
+def test_spikes_are_in_order_where_a_team_is_given_up(kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """5 neurons are all in one part of two, as they are where nobody shares the trial."""
+    monkeypatch.setattr(schedule, "LONG", 0.0)
+    monkeypatch.setattr(numba, "get_num_threads", lambda: 2)
+    plan = [(1, 20), (2, 20), (1, 40)]
+    monkeypatch.setattr(schedule, "_plan", lambda call, steps, *_: plan if steps else [(1, 0)])
+    pops = (kit.noisy("A", 5, threshold=2000, port=True), kit.noisy("B", 200))
+    w = np.random.default_rng(4).integers(-3000, 3000, (5, 200))
+    edge = Edge("B", "A", "in", Dense(Int(14), freeze(w, Int(14))), 3)
+    p = Program("p", populations=pops, edges=(edge,), probes=(Probe("A", "spikes"),))
+    assert kit.equal(p, 80) > 50
 
 
 def test_fewer_trials_than_threads(kit, team: list[int]) -> None:
@@ -215,13 +230,14 @@ def test_rows_are_divided_where_parts_meet() -> None:
 @pytest.mark.parametrize("density", [0, 0.002, 0.3, 1])
 def test_spiking_lists_the_flags(density: float) -> None:
     rng = np.random.default_rng(4)
-    for n in (1, 63, 64, 200, 448):
-        flags = np.zeros((n + 63) // 64 * 64, np.uint8)
+    for n in (1, 63, 64, 65, 200, 448):
+        flags = np.zeros((n + 63) // 64 * 64 + 64, np.uint8)
         flags[:] = rng.random(len(flags)) < density  # beyond n they are of no lane
-        lane = np.full(n, -1, np.int32)
+        lane = np.full(n + SLACK + 64, -1, np.int32)
         c = spiking(flags.view(np.uint64), 0, n, n, lane, 0)
         np.testing.assert_array_equal(lane[:c], np.flatnonzero(flags[:n]))
         for first in range(0, n, 64):  # a tile after the other, behind what is listed already
             last = min(first + 64, n)
             c = spiking(flags.view(np.uint64), first, last, n, lane, c if first else 0)
         np.testing.assert_array_equal(lane[:c], np.flatnonzero(flags[:n]))
+        assert (lane[n + SLACK :] == -1).all()
