@@ -11,9 +11,10 @@ from neurohw.program import Builder, Int, Value
 from neurohw.program.philox import NORMAL_FRACTION_BITS
 from neurohw.targets import Target
 
+from .part import Part
 from .report import Log, worst
 
-__all__ = ["Counter", "Period", "decayed", "not_blocked", "refractory_period"]
+__all__ = ["Counter", "Period", "decayed", "not_blocked", "refractory_period", "refuse_reset"]
 
 Array = np.ndarray
 _STEPS = Int(22)
@@ -48,7 +49,8 @@ def refractory_period(
 ) -> Period | None:
     """The period a population asks for, within the target's limits; None for no refractoriness.
 
-    ``blocked`` and ``jitter`` are the mean and standard deviation in steps.
+    ``blocked`` and ``jitter`` are the mean and standard deviation in steps. Where the target counts
+    the step of the spike, one step less is blocked.
     """
     if not (np.any(blocked) or np.any(jitter)):
         return None
@@ -62,6 +64,9 @@ def refractory_period(
             got=f"{float(np.max(blocked)) * dt:g} s",
             allowed="0 s",
         )
+    asked, note = blocked, ""
+    if rule.first == "spike_step":
+        blocked, note = np.maximum(blocked - 1, 0), "counted from the step of the spike"
     mean = np.rint(blocked)
     if np.any(mean > high):
         raise LoweringError(
@@ -72,11 +77,10 @@ def refractory_period(
             fix="use a longer step",
         )
     held = np.clip(mean, low, high).astype(np.int64)
-    note = ""
     if rule.blocked_offset:
         note = f"register {int(held.max()) - rule.blocked_offset} blocks {int(held.max())} steps"
     if not np.any(jitter):
-        log.rows.append(worst(where, blocked * dt, held * dt, "s", note))
+        log.rows.append(worst(where, asked * dt, held * dt, "s", note))
         return Period(held, None, low, high)
     if target.noise.jitter == "none":
         raise LoweringError(
@@ -95,11 +99,23 @@ def refractory_period(
         )
     fraction = 2.0 ** (SIGMA_BITS + NORMAL_FRACTION_BITS)
     fine = np.rint(blocked * fraction).astype(np.int64)
-    log.rows.append(worst(where, blocked * dt, fine / fraction * dt, "s", note))
+    log.rows.append(worst(where, asked * dt, fine / fraction * dt, "s", note))
     log.rows.append(worst(f"{name}.t_ref_sigma", jitter * dt, sigma * 2.0**-SIGMA_BITS * dt, "s"))
     if float(np.max(blocked + 4 * jitter)) > high:
         log.warnings.append(f"{name}: refractory jitter is cut off at {high} steps")
     return Period(fine, sigma, low, high)
+
+
+def refuse_reset(part: Part, kind: str) -> None:
+    """Refuse what a spike does where the target cannot do it."""
+    if kind not in part.target.reset.kinds:
+        raise LoweringError(
+            f"{part.target.name} cannot reset so",
+            where=f"{part.name}.reset",
+            got=kind,
+            allowed=", ".join(part.target.reset.kinds),
+            origin=part.neuron.origin.place,
+        )
 
 
 class Counter:

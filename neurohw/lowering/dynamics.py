@@ -48,8 +48,8 @@ def lower_dynamics(part: Part) -> Outcome:
     refuse_equations(part)
     step = ModelStep(part)
     ports = step.all()
-    gain = np.broadcast_to(1.0, (part.neuron.size,))
-    return step.b.build(), connect_float(part, ports, step.real, gain), step.probes, []
+    gains = [np.float64(1.0)] * len(part.wires)
+    return step.b.build(), connect_float(part, ports, step.real, gains), step.probes, []
 
 
 class ModelStep:

@@ -9,7 +9,7 @@ from neurohw.program import Int
 from neurohw.program.philox import NORMAL_FRACTION_BITS
 
 from .chip import ChipInput, ChipLIF, ChipNoise, chip_population
-from .common import refractory_period
+from .common import refractory_period, refuse_reset
 from .floating import realised_tau, weight_gain
 from .neuron import Membrane, current_decay
 from .part import Outcome, Part
@@ -33,20 +33,11 @@ class _Fields:
     """Computes one population's integers; each method adds its rows to the report."""
 
     def __init__(self, part: Part, m: Membrane) -> None:
-        name, neuron, wires, target, log = (
-            part.name, part.neuron, part.wires, part.target, part.log,
-        )  # fmt: skip
+        name, wires, target, log = part.name, part.wires, part.target, part.log
         self.name, self.m, self.wires, self.target = name, m, wires, target
         self.dt, self.method, self.log = part.dt, part.method, log
-        if m.kind not in target.reset.kinds:
-            raise LoweringError(
-                f"{target.name} cannot reset so",
-                where=f"{name}.reset",
-                got=m.kind,
-                allowed=", ".join(target.reset.kinds),
-                origin=neuron.origin.place,
-            )
-        self.gain = gain = weight_gain(name, m, neuron.size)
+        refuse_reset(part, m.kind)
+        self.gain = gain = weight_gain(name, m.gain, part.neuron.size)
         self.volts = [
             single(w.data) * w.of_target(gain) if w.tau is not None else single(w.data)
             for w in wires

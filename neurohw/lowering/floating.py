@@ -1,40 +1,32 @@
-"""A linear integrate-and-fire population in floating point, by the rules of any float target."""
+"""A linear integrate-and-fire population in floating point: its numbers, and its edges."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
 from neurohw.errors import LoweringError
-from neurohw.program import Builder, Conv, DType, Edge, Float, Value, freeze
+from neurohw.program import Conv, DType, Edge, freeze
 from neurohw.program.bfloat16 import round_bfloat16
-from neurohw.program.philox import NORMAL_FRACTION_BITS
 
-from .common import Counter, not_blocked, refractory_period
-from .neuron import Membrane, current_decay
+from .common import refuse_reset
+from .neuron import Membrane
 from .part import Outcome, Part
 from .report import Row, WeightErrors
-from .waveforms import waveform_sum
-from .wires import single
+from .step import FloatStep, port_name, realised_tau
+from .wires import Wire, single
 
 __all__ = ["connect_float", "lower_float", "realised_tau", "weight_gain"]
 
 Array = np.ndarray
 
 
-def _port(tau: float | None, taus: list[float]) -> str:
-    if tau is None:
-        return "jump"
-    return "current" if len(taus) == 1 else f"current{taus.index(tau)}"
-
-
 def lower_float(part: Part, m: Membrane) -> Outcome:
     """Lower a linear population, whose numbers are ``m``, to floats."""
     name, target, dt, method = part.name, part.target, part.dt, part.method
-    wires, log = part.wires, part.log
-    real: DType = Float(target.number.float_bits)
-    b = Builder(name, part.neuron.size)
-    taus = sorted({w.tau for w in wires if w.tau is not None})
-    jumps = any(w.tau is None for w in wires)
+    taus = sorted({w.tau for w in part.wires if w.tau is not None})
+    jumps = any(w.tau is None for w in part.wires)
     if target.current.single and len(taus) + jumps > 1:
         raise LoweringError(
             f"{target.name} has one synaptic time constant per neuron",
@@ -43,123 +35,75 @@ def lower_float(part: Part, m: Membrane) -> Outcome:
             allowed="one",
             fix="use one synapse model for all inputs",
         )
+    refuse_reset(part, m.kind)
+    _offered(part, m, taus, jumps)
+    step = FloatStep(part, m, taus, jumps)
+    _keep_numbers(part, m, step)
+    held = float(step.real.storage.type(np.asarray(m.leak).flat[0]))
+    part.log.rows.append(
+        Row(f"{name}.tau", float(m.tau.flat[0]), realised_tau(held, dt, method), "s")
+    )
+    ports = [port_name(w.tau, taus) for w in part.wires]
+    edges = connect_float(part, ports, step.real, [_gain(part, m, w) for w in part.wires])
+    probes = {
+        "v": ("v", 1.0, m.origin, "V"),
+        "refractory": ("refractory", dt, 0.0, "s"),
+        "v_pre": ("v_pre" if step.changes else "v", 1.0, m.origin, "V"),
+    }
+    if step.remembers and not (_decaying(part) and len(taus) > 1):
+        tau = taus[0] if taus else None
+        gain = float(np.asarray(_current_gain(part, m, tau)).flat[0])
+        probes["u"] = ("u", 1 / gain if gain else 0.0, 0.0, "A")
+    if target.firing.most > 1:
+        probes["count"] = ("count", 1.0, 0.0, "")
+    if step.period is None:
+        del probes["refractory"]
+    return step.population(), edges, probes, []
 
-    def num(label: str, data: Array | np.floating) -> Value:
-        return b.value_or_param(label, real, np.asarray(data, np.float64))
 
-    def times(x: Value, label: str, data: Array | np.floating) -> Value:
-        return b.mul(x, num(label, data), real)
-
-    # synaptic currents: u' = decay * u + input
-    current: Value | None = None
-    decay = np.asarray(0.0)
-    for tau in taus:
-        suffix = "" if len(taus) == 1 else str(taus.index(tau))
-        exact = np.float64(1 - current_decay(tau, dt, method, f"{name}.tau_syn"))
-        decay = part.numbers.get("decay_u", name, np.asarray(exact))
-        arrived = b.port(_port(tau, taus), real)
-        u = b.add(times(b.state(f"u{suffix}", real), f"decay_u{suffix}", decay), arrived, real)
-        b.write(f"u{suffix}", u, name=f"u{suffix}" if suffix else "u")
-        current = u if current is None else b.add(current, u, real)
-        log.rows.append(
-            Row(f"{name}.tau_syn{suffix}", tau, realised_tau(float(1 - decay), dt, method), "s")
-        )
-    if len(taus) > 1 and current is not None:
-        b.name_value(current, "u")
-    jump = b.port("jump", real) if jumps else None
-    if jump is not None and target.current.state_always:
-        old = times(b.state("u", real), "decay_u", np.float64(0))
-        jump = b.add(old, jump, real)
-        b.write("u", jump, name="u")
-
-    v = b.state("v", real, m.init)
-    period = refractory_period(name, m.blocked, m.jitter, target, dt, log)
-    count = None if period is None else Counter(b, period)
-    threshold = num("threshold", m.threshold)
-    next_step = target.reset.timing == "next_step"
-    kind = "current" if taus else "delta"
-    fired = b.compare(target.threshold.compare, v, threshold) if next_step else None
-    before = v
-    if fired is not None and m.kind == "to" and kind not in target.reset.zero_after_input:
-        before = b.select(fired, num("reset", m.reset), v)
-
-    bias = bool(np.any(m.bias))
-    if next_step and bias and jump is not None:  # there the bias is part of the input (nn.Linear)
-        jump, bias = b.add(jump, num("bias", m.bias), real), False
-    x = times(before, "decay_v", 1 - m.leak)
-    for term in (current, jump):
-        if term is not None:
-            x = b.add(x, term, real)
-    if bias:
-        x = b.add(x, num("bias", m.bias), real)
-    injected = waveform_sum(b, part.currents, "currents", real, dt, m.gain, log, late=part.late)
-    if injected is not None:
-        x = b.add(x, injected, real)
-    unit = 2.0**-NORMAL_FRACTION_BITS
-    if m.additive is not None:
-        drawn = b.cast(b.normal("additive"), real)
-        x = b.add(x, times(drawn, "noise", m.additive * unit), real)
-    if m.multiplicative is not None:
-        drawn = times(b.cast(b.normal("multiplicative"), real), "noise_v", m.multiplicative * unit)
-        potential = v if m.origin == 0 else b.add(v, num("origin", np.float64(m.origin)), real)
-        x = b.add(x, b.mul(drawn, potential, real), real)
-
-    step = num("step", m.down) if m.kind == "subtract" else None
-    if fired is not None and step is not None:
-        x = b.sub(x, b.select(fired, step, b.const(0.0, real)), real)
-    elif fired is not None and m.kind == "to" and before is v:
-        x = b.select(fired, num("reset", m.reset), x)
-    if count is not None:
-        x = b.select(count.blocked, v, x)
-
-    spike = not_blocked(b, b.compare(target.threshold.compare, x, threshold), count)
-    after = x
-    if not next_step and m.kind == "to":
-        after = b.select(spike, num("reset", m.reset), x)
-    elif not next_step and step is not None:
-        after = b.select(spike, b.sub(x, step, real), x)
-    same = after is x
-    b.write("v", after, name="v")
-    if not same:
-        b.name_value(x, "v_pre")
-    b.spike(spike)
-    if count is not None:
-        count.finish(spike)
-
-    part.log.origins[name] = m.origin
-    part.log.numbers |= {
+def _keep_numbers(part: Part, m: Membrane, step: FloatStep) -> None:
+    """Write down what the step computes with (see ``numbers``)."""
+    name, log = part.name, part.log
+    log.origins[name] = m.origin
+    log.numbers |= {
         ("decay_v", name): 1 - m.leak,
         ("threshold", name): m.threshold + m.origin,
         ("bias", name): m.bias,
         ("gain", name): m.gain,
     }
-    if len(taus) <= 1:
-        part.log.numbers["decay_u", name] = decay
-    held = float(real.storage.type(np.asarray(m.leak).flat[0]))
-    log.rows.append(Row(f"{name}.tau", float(m.tau.flat[0]), realised_tau(held, dt, method), "s"))
-    size = part.neuron.size
-    gain = weight_gain(name, m, size) if taus else np.broadcast_to(1.0, (size,))
-    edges = connect_float(part, [_port(w.tau, taus) for w in wires], real, gain)
-    probes = {
-        "v": ("v", 1.0, m.origin, "V"),
-        "refractory": ("refractory", dt, 0.0, "s"),
-        "v_pre": ("v" if same else "v_pre", 1.0, m.origin, "V"),
-    }
-    if current is not None or (jump is not None and target.current.state_always):
-        probes["u"] = ("u", m.per_volt, 0.0, "A")
-    if count is None:
-        del probes["refractory"]
-    return b.build(), edges, probes, []
+    if len(step.decays) <= 1:
+        log.numbers["decay_u", name] = step.decays[0] if step.decays else np.asarray(0.0)
 
 
-def connect_float(part: Part, ports: list[str], real: DType, gain: Array) -> list[Edge]:
-    """Edges of a population; weights of currents are multiplied by ``gain`` of their target.
+def _offered(part: Part, m: Membrane, taus: list[float], jumps: bool) -> None:
+    """Refuse a neuron that the target has not."""
+    cells = [set(cell.split()) for cell in part.target.offers.cells]
+    asked = {m.kind, "leaky" if np.any(m.rate) else "leakless"}
+    asked |= {"current"} if taus else set()
+    asked |= {"delta"} if jumps or not taus else set()
+    asked |= {"bias"} if m.driven else set()
+    asked |= {"refractory"} if np.any(m.blocked) or np.any(m.jitter) else set()
+    if cells and not any(asked <= cell for cell in cells):
+        nearest = min(cells, key=lambda cell: len(asked - cell))
+        raise LoweringError(
+            f"{part.target.name} has no such neuron",
+            where=part.name,
+            got=f"{' '.join(sorted(asked))}: no neuron has {' '.join(sorted(asked - nearest))} too",
+            allowed="; ".join(part.target.offers.cells),
+            origin=part.neuron.origin.place,
+        )
+
+
+def connect_float(
+    part: Part, ports: list[str], real: DType, gains: Sequence[Array | np.floating]
+) -> list[Edge]:
+    """Edges of a population; weights are multiplied by the ``gains`` of each wire's targets.
 
     Only then are they rounded, once, to what the target holds.
     """
     edges = []
     for i, w in enumerate(part.wires):
-        factor = w.of_target(gain) if w.unit == "A" else np.float64(1.0)
+        factor = w.of_target(np.asarray(gains[i]))
         numbers = single(w.data) * factor
         if part.target.number.bfloat16:
             numbers = round_bfloat16(numbers)
@@ -174,21 +118,29 @@ def connect_float(part: Part, ports: list[str], real: DType, gain: Array) -> lis
     return edges
 
 
-def weight_gain(name: str, m: Membrane, size: int) -> Array:
+def _decaying(part: Part) -> bool:
+    return part.target.arrival.current == "decaying" and part.method == "exponential"
+
+
+def _current_gain(part: Part, m: Membrane, tau: float | None) -> Array:
+    return m.decaying_gain(tau, part.dt) if tau and _decaying(part) else m.gain
+
+
+def _gain(part: Part, m: Membrane, w: Wire) -> Array | np.floating:
+    """What weights of a wire are multiplied by, one number or one for each target neuron."""
+    if w.tau is not None:
+        return weight_gain(part.name, _current_gain(part, m, w.tau), part.neuron.size)
+    if part.target.arrival.jump == "held":
+        return weight_gain(part.name, m.held_jump(part.dt), part.neuron.size)
+    return np.float64(1.0)
+
+
+def weight_gain(name: str, gain: Array, size: int) -> Array:
     """Volts per step and ampere of each neuron; weights are multiplied by it."""
-    if np.ndim(m.gain) > 1:
+    if np.ndim(gain) > 1:
         raise LoweringError(
             "weights cannot differ from trial to trial",
             where=f"{name}.C",
             fix="use one device for all trials, or mismatch of V_th or t_ref",
         )
-    return np.broadcast_to(m.gain, (size,))
-
-
-def realised_tau(leak: float, dt: float, method: str) -> float:
-    """Time constant that a realised 1 - decay stands for."""
-    if leak <= 0:
-        return float("inf")
-    if leak >= 1:
-        return dt if method == "euler" else 0.0
-    return dt / float(leak) if method == "euler" else -dt / float(np.log1p(-leak))
+    return np.broadcast_to(gain, (size,))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from neurohw.network import AnalogInput, Network, Relay
 from neurohw.network.parts import Population as NetworkPopulation
 from neurohw.program import Edge, Int, Population, Probe, Program, Watch, verify
 from neurohw.targets import Target, load_target
+from neurohw.targets.simulator import Arrival, Firing
 
 from .dynamics import lower_dynamics
 from .fixed import lower_fixed
@@ -100,6 +101,9 @@ def lower(
     wires = [
         numbers.wire(w) for c in network.connections for w in wires_of(c, dt, models.get(c.source))
     ]
+    if record.firing.most > 1:
+        counted = {p.name for p in network.populations if not isinstance(p.model, Relay)}
+        wires = [replace(w, sends="count") if w.source in counted else w for w in wires]
     for w in wires:
         log.rows.append(Row(f"{w.where}.delay", w.asked, w.delay * dt, "s", f"{w.delay} steps"))
     names = [d.name for d in network.drivers] + [p.name for p in network.populations]
@@ -221,9 +225,25 @@ def _neurons(part: Part) -> Outcome:
         return lower_programmable(part)
     form = linear(part.neuron, part.p)
     if form is None or any(w.reversal is not None for w in part.wires):
+        if target.neuron.functions == "all":
+            _refuse_rules(part)
         return lower_dynamics(part)
     m = part.numbers.membrane(part.name, membrane(part, form))
     return lower_fixed(part, m) if target.fixed else lower_float(part, m)
+
+
+def _refuse_rules(part: Part) -> None:
+    """Rules of a simulator's linear neurons say nothing about other models."""
+    t = part.target
+    if (t.arrival, t.firing, t.reset.timing) != (Arrival(), Firing(), "same_step"):
+        raise LoweringError(
+            f"the rules of {t.name} are those of linear neurons",
+            where=part.name,
+            got=type(part.neuron).__name__,
+            allowed="LIF, IF, or a model of one state that is linear in V, without conductances",
+            fix="use target float64 or float32",
+            origin=part.neuron.origin.place,
+        )
 
 
 def _refuse_noise(p: NetworkPopulation, target: Target) -> None:

@@ -55,6 +55,10 @@ class Membrane:
         Standard deviation of the noise, in volts per step, and per step and volt.
     blocked, jitter : array
         Mean and standard deviation of the refractory period in steps.
+    rate, pull : array
+        As ``Linear`` has them: of relaxation in 1/s, and in V/s per ampere.
+    driven : bool
+        A constant current flows, or V rests away from its reset potential.
     """
 
     origin: float
@@ -71,6 +75,25 @@ class Membrane:
     blocked: Array
     jitter: Array
     tau: Array
+    rate: Array
+    pull: Array
+    driven: bool
+
+    def decaying_gain(self, tau: float, dt: float) -> Array:
+        """Volts per ampere that a current adds in a step in which it decays with ``tau``.
+
+        The integral of ``exp(rate (dt - s)) pull exp(-s / tau)`` over the step (Rotter and
+        Diesmann, Biol. Cybern. 81:381, 1999).
+        """
+        apart = self.rate + 1 / tau
+        with np.errstate(invalid="ignore", divide="ignore"):
+            over = np.where(apart != 0, -np.expm1(-apart * dt) / apart, dt)
+        return self.pull * np.exp(self.rate * dt) * over
+
+    def held_jump(self, dt: float) -> Array:
+        """What is left of a jump that flows in as a current held over the step."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.where(self.rate != 0, self.leak / (-self.rate * dt), 1.0)
 
     @property
     def per_volt(self) -> float:
@@ -216,6 +239,7 @@ def membrane(part: Part, form: Linear) -> Membrane:
             )
     space = SimpleNamespace(**p)
     held = SimpleNamespace(V=np.float64(origin), I=p["I_bias"])
+    start = SimpleNamespace(V=np.asarray(form.reset), I=p["I_bias"])
     drift = np.asarray(neuron.derivatives(held, space)["V"])
     additive = multiplicative = None
     for n in part.noise:
@@ -244,6 +268,9 @@ def membrane(part: Part, form: Linear) -> Membrane:
         blocked=np.asarray(p.get("t_ref", rest)) / dt,
         jitter=np.asarray(p.get("t_ref_sigma", rest)) / dt,
         tau=tau,
+        rate=form.rate,
+        pull=form.gain,
+        driven=bool(np.any(neuron.derivatives(start, space)["V"])),
     )
 
 

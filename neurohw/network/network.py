@@ -240,7 +240,8 @@ class Network:
             What is recorded.
         *variables : str
             ``spikes``; ``v``, the membrane potential (V); ``u``, the current of exponential
-            synapses (A); ``refractory``, what is left of the refractory period (s); ``g`` or
+            synapses (A); ``refractory``, what is left of the refractory period (s); ``count``, how
+            many spikes there are in the step, on targets where a neuron can have several; ``g`` or
             ``g_<receptor>``, a synaptic conductance (S); any further state of the model by its
             name, such as ``m``. A driver or relay has spikes only.
         every : Quantity, optional

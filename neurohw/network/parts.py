@@ -18,7 +18,7 @@ from neurohw.network.wiring import Connectivity, Steps, edges, same_edges
 
 __all__ = ["VARIABLES", "Connection", "Driver", "Population", "Probe"]
 
-VARIABLES = ("spikes", "v", "u", "refractory")
+VARIABLES = ("spikes", "v", "u", "refractory", "count")
 
 
 @dataclass(frozen=True, kw_only=True)

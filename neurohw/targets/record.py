@@ -1,24 +1,19 @@
 """A target: what a chip or a simulator can represent, as data.
 
 A record is one TOML file. The loader checks it field by field; lowering reads it and holds no
-chip by name. A new target needs no code where it only recombines rules that exist.
+chip by name. A new target needs no code where it only recombines rules that exist. A record that
+differs from another in a few rules names that one as its ``base`` and holds only those.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import difflib
-import os
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
-from importlib.resources import files
-from pathlib import Path
-from types import UnionType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal
 
 from neurohw.errors import TargetError
+
+from .simulator import CELL_WORDS, Arrival, Firing, Offers
 
 __all__ = [
     "Bias",
@@ -32,8 +27,6 @@ __all__ = [
     "Threshold",
     "Voltage",
     "Weight",
-    "load_target",
-    "target_names",
 ]
 
 
@@ -152,14 +145,16 @@ class Threshold:
 
 @dataclass(frozen=True, kw_only=True)
 class Reset:
-    """``timing = next_step`` resets at the start of the step after the spike.
+    """``timing = next_step`` resets at the start of the step after the spike; ``moved_up`` is the
+    same, done already in the step of the spike: V is compared with a threshold's worth taken off
+    where it stood above the threshold at the start, and is then reset only for what is new.
 
     ``zero_after_input`` lists the kinds of neuron (``delta`` or ``current``, by their synapses)
     whose reset to zero also discards the input of that step.
     """
 
     kinds: tuple[str, ...] = ("to", "subtract", "none")
-    timing: Literal["same_step", "next_step"] = "same_step"
+    timing: Literal["same_step", "next_step", "moved_up"] = "same_step"
     zero_after_input: tuple[str, ...] = ()
 
 
@@ -173,11 +168,16 @@ class Bias:
 
 @dataclass(frozen=True, kw_only=True)
 class Refractory:
-    """A register value R blocks ``R + blocked_offset`` steps; register_max 0 means none exists."""
+    """A register value R blocks ``R + blocked_offset`` steps; register_max 0 means none exists.
+
+    ``first``: whether a period of k steps blocks the k steps after the spike (``next_step``), or
+    counts the step of the spike and blocks k - 1 (``spike_step``).
+    """
 
     register_min: int = 0
     register_max: int = 2**20
     blocked_offset: int = 0
+    first: Literal["next_step", "spike_step"] = "next_step"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,9 +229,12 @@ class Target:
     number: Number
     neuron: Functions = field(default_factory=Functions)
     methods: tuple[str, ...] = ("euler", "exponential")
+    offers: Offers = field(default_factory=Offers)
+    arrival: Arrival = field(default_factory=Arrival)
     current: Current = field(default_factory=Current)
     voltage: Voltage = field(default_factory=Voltage)
     threshold: Threshold = field(default_factory=Threshold)
+    firing: Firing = field(default_factory=Firing)
     reset: Reset = field(default_factory=Reset)
     bias: Bias = field(default_factory=Bias)
     refractory: Refractory = field(default_factory=Refractory)
@@ -239,102 +242,44 @@ class Target:
     delay: Delay = field(default_factory=Delay)
     noise: Noise = field(default_factory=Noise)
 
+    def __post_init__(self) -> None:
+        for where, got, allowed, fine in _dependent(self):
+            if not fine:
+                raise TargetError(
+                    "this rule does not go with the others",
+                    origin=self.name,
+                    where=f"target.{where}",
+                    got=got,
+                    allowed=allowed,
+                )
+
     @property
     def fixed(self) -> bool:
         """Whether the arithmetic is fixed point."""
         return self.number.arithmetic == "fixed"
 
 
-def _read(cls: type, table: Mapping[str, Any], where: str, origin: str) -> Any:
-    """Build dataclass ``cls`` from a TOML table, checking every field."""
-    hints = get_type_hints(cls)
-    for key in table:
-        if key not in hints:
-            near = difflib.get_close_matches(key, hints, n=1)
-            raise TargetError(
-                "unknown field",
-                origin=origin,
-                where=where,
-                got=key,
-                allowed=", ".join(hints),
-                fix=f"did you mean {near[0]}?" if near else "",
-            )
-    values: dict[str, Any] = {}
-    for f in dataclasses.fields(cls):
-        if f.name not in table:
-            if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:
-                raise TargetError("missing field", origin=origin, where=f"{where}.{f.name}")
-            continue
-        values[f.name] = _value(hints[f.name], table[f.name], f"{where}.{f.name}", origin)
-    return cls(**values)
-
-
-def _value(hint: Any, value: Any, where: str, origin: str) -> Any:
-    if dataclasses.is_dataclass(hint):
-        if not isinstance(value, Mapping):
-            raise TargetError("table expected", origin=origin, where=where, got=value)
-        return _read(hint, value, where, origin)  # type: ignore[arg-type]
-    if get_origin(hint) is Literal:
-        if value not in get_args(hint):
-            raise TargetError(
-                "unknown rule",
-                origin=origin,
-                where=where,
-                got=value,
-                allowed=", ".join(map(str, get_args(hint))),
-            )
-        return value
-    if get_origin(hint) is tuple:
-        if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
-            raise TargetError("list of strings expected", origin=origin, where=where, got=value)
-        return tuple(value)
-    plain = get_args(hint) if isinstance(hint, UnionType) else (hint,)
-    if not isinstance(value, plain) or (isinstance(value, bool) and bool not in plain):
-        raise TargetError(
-            "wrong type",
-            origin=origin,
-            where=where,
-            got=value,
-            allowed=" or ".join(p.__name__ for p in plain),
-        )
-    return value
-
-
-def target_names() -> list[str]:
-    """Names of the built-in records."""
-    return sorted(
-        p.name.removesuffix(".toml")
-        for p in files("neurohw.targets").iterdir()
-        if p.name.endswith(".toml")
+def _dependent(t: Target) -> Iterator[tuple[str, Any, str, bool]]:
+    """(field, value, what is allowed, whether it is) of rules that depend on others."""
+    kinds = {"delta", "current"}
+    yield "arrival.late", t.arrival.late, "delta, current", kinds.issuperset(t.arrival.late)
+    for cell in t.offers.cells:
+        fine = CELL_WORDS.issuperset(cell.split())
+        yield "offers.cells", cell, "words among " + ", ".join(sorted(CELL_WORDS)), fine
+    yield "firing.most", t.firing.most, "1..2**20", 1 <= t.firing.most <= 2**20
+    yield "firing.floor", t.firing.floor, "-inf..0", t.firing.floor <= 0
+    several = t.firing.most > 1
+    plain = (t.threshold.compare, t.reset.timing) == ("ge", "same_step")
+    yield (
+        "firing.most",
+        t.firing.most,
+        "1, or compare ge and reset in the same step",
+        (plain or not several),
     )
-
-
-@lru_cache(maxsize=64)
-def load_target(name: str | os.PathLike[str]) -> Target:
-    """A built-in record by name, or one's own by the path of its ``.toml`` file.
-
-    Raises
-    ------
-    TargetError
-        For an unknown name, or a record that breaks a rule, naming the field.
-    """
-    text = str(name)
-    if text.endswith(".toml"):
-        path = Path(text)
-        origin = text
-    else:
-        if text not in target_names():
-            near = difflib.get_close_matches(text, target_names(), n=1)
-            raise TargetError(
-                "unknown target",
-                got=text,
-                allowed=", ".join(target_names()),
-                fix=f"did you mean {near[0]}?" if near else "",
-            )
-        path = Path(str(files("neurohw.targets") / f"{text}.toml"))
-        origin = path.name
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise TargetError("cannot read the record", origin=origin, got=str(error)) from error
-    return _read(Target, table, "target", origin)
+    floats = (t.arrival, t.firing) == (Arrival(), Firing()) and t.reset.timing == "same_step"
+    yield (
+        "number.arithmetic",
+        "fixed",
+        "float, for rules of arrival, firing or a later reset",
+        (floats or not t.fixed),
+    )

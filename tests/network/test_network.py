@@ -198,7 +198,7 @@ CASES = [
      "P.mismatch[0].parameter: V_reset equals E_L, so a spread relative to E_L is none; "
      "got 'V_reset'; give V_reset as one value per neuron"),
     (lambda n: n.probe("N3", "w"),
-     "probe of N3.variables: unknown value; got 'w'; allowed: spikes | v | u | refractory"),
+     "probe of N3.variables: unknown value; got 'w'; allowed: spikes | v | u | refractory | count"),
     (lambda n: n.probe("N1", "v"),
      "probe of N1.variables: unknown value; got 'v'; allowed: spikes"),
     (lambda n: n.probe("N1"), "probe of N1.variables: nothing to record; allowed: spikes"),

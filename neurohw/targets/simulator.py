@@ -1,0 +1,72 @@
+"""Rules in which simulators differ that compute in floats."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["CELL_WORDS", "Arrival", "Firing", "Offers"]
+
+CELL_WORDS = frozenset(
+    ["delta", "current", "to", "subtract", "none", "leaky", "leakless", "bias", "refractory"]
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arrival:
+    """When and how what arrives in a step gets into V, on targets that compute in floats.
+
+    A kind of neuron is ``delta`` or ``current``, by its synapses.
+
+    Attributes
+    ----------
+    late : tuple of str
+        Kinds whose V feels what arrives in a step only in the next one: it is added to u after V
+        has used it, or to V after V was compared with the threshold (and before the reset).
+    decays : bool
+        What arrives decays with the current in the same step: ``u' = decay (u + input)``.
+    current : str
+        What a current is taken for in the exponential method: ``held`` over the step, or
+        ``decaying`` in it, which is then solved exactly.
+    jump : str
+        What a synapse without time constant is taken for: an ``impulse``, or a current that is
+        ``held`` over the step and brings the same charge, which leaks while it flows: weight times
+        (1 - decay) / (dt / tau).
+    """
+
+    late: tuple[str, ...] = ()
+    decays: bool = False
+    current: Literal["held", "decaying"] = "held"
+    jump: Literal["impulse", "held"] = "impulse"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Firing:
+    """How often a neuron may spike in a step, and how low V can get; on targets with floats.
+
+    Attributes
+    ----------
+    most : int
+        Spikes of one neuron in one step. Above 1, their number is how many times the threshold
+        (against V_reset) goes into V; synapses multiply it by their weight, and where a spike
+        subtracts, each does.
+    floor : float
+        Lower limit of V, in multiples of the distance from V_reset to the threshold, at most 0;
+        ``-inf``: none.
+    """
+
+    most: int = 1
+    floor: float = -math.inf
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offers:
+    """The neurons that a simulator has; none listed: no restriction.
+
+    A cell is a set of words: its kind (``delta``, ``current``), what a spike does (``to``,
+    ``subtract``, ``none``), whether it may be ``leaky`` or ``leakless``, whether it takes a
+    constant current or rests away from V_reset (``bias``), and whether it can be ``refractory``.
+    """
+
+    cells: tuple[str, ...] = ()
