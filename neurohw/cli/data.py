@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
-import numpy as np
 import typer
 
 from neurohw.errors import FormatError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from neurohw.network import Network
 
 __all__ = ["Data", "read_data"]
@@ -47,6 +47,10 @@ def read_data(
 
 def _arrays(path: Path, network: Network) -> dict[str, np.ndarray]:
     """``[steps, size]`` or ``[steps, trials, size]`` by driver."""
+    import zipfile
+
+    import numpy as np
+
     from neurohw.network import AnalogInput, SpikeArray
 
     drivers = [d.name for d in network.drivers if isinstance(d.model, SpikeArray | AnalogInput)]

@@ -31,7 +31,7 @@ def explain(
     seed: Seed = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say which rules make two targets differ, and how much each of them explains.
+    """Say which rules make two targets differ, and how much.
 
     One target is turned into the other, one rule of its record at a time, and run again: the rule
     whose change moves the first unequal spike furthest is named first. Where one target computes in

@@ -62,7 +62,7 @@ def plan(
     strict: Annotated[bool, typer.Option("--strict", help="--fail-on all.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
-    """Say what a target will do to a network, then run it and say what it did.
+    """Say what a target will do to a network, and run it.
 
     Forecasts the error of every parameter, of the f-I curve and of the mean rate of each
     population, names populations that will be silent and registers that will overflow, and the
