@@ -185,7 +185,8 @@ class FloatStep:
         if m.multiplicative is not None:
             scaled = m.multiplicative * unit
             drawn = self._times(b.cast(b.normal("multiplicative"), real), "noise_v", scaled)
-            potential = v if m.origin == 0 else self._add(v, self._num("origin", m.origin))
+            origin = np.asarray(m.origin)
+            potential = v if m.origin == 0 else self._add(v, self._num("origin", origin))
             x = self._add(x, b.mul(drawn, potential, real))
         return x
 

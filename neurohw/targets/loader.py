@@ -136,8 +136,9 @@ def _table(name: str, heirs: tuple[str, ...]) -> tuple[dict[str, Any], str]:
     below, _ = _table(base, (*heirs, origin))
     for key, value in table.items():
         old = below.get(key)
-        both = isinstance(old, dict) and isinstance(value, dict)
-        below[key] = {**old, **value} if both else value
+        if isinstance(old, dict) and isinstance(value, dict):
+            value = {**old, **value}
+        below[key] = value
     for key in ("name", "title", "fidelity"):
         if key not in table:
             raise TargetError("missing field", origin=origin, where=f"target.{key}")
