@@ -192,7 +192,7 @@ def test_files_need_a_folder() -> None:
          " allowed: finite quantities in V"),
         ('"v"', '["v", "w"]',
          "21: probe of N3.variables: unknown value; got 'w'; allowed: spikes | v"
-         " | u | refractory"),
+         " | u | refractory | count"),
         ('"1 ms"', '"1 m"', "23: run.dt: wrong unit; got '1 m'; allowed: a quantity in s, such as"
          " '30 ms', or a bare SI number"),
         ("dt", "dT", "23: run.dT: unknown key; did you mean 'dt'?"),
