@@ -22,6 +22,15 @@ TITLES = {
     "weight.exponent_on": "where the weight exponent applies",
     "weight.mixed_even": "grid of mixed weights",
     "delay.extra": "input delay",
+    "arrival.late": "when input reaches V",
+    "arrival.decays": "decay of input in its own step",
+    "arrival.current": "shape of a current in a step",
+    "arrival.jump": "shape of a jump in a step",
+    "firing.most": "spikes per step",
+    "firing.floor": "lower limit of V",
+    "refractory.first": "first refractory step",
+    "number.factors": "format of weights",
+    "offers.cells": "kinds of neuron",
     "noise.additive": "additive noise",
 }
 
@@ -41,6 +50,7 @@ _PHRASES: dict[str, dict[Any, str]] = {
     "reset.timing": {
         "same_step": "resets in the step of the spike",
         "next_step": "resets one step late",
+        "moved_up": "resets in the step of the spike, and once more where V stays above threshold",
     },
     "current.overflow": {
         "wrap": "wraps the current around where it overflows",
@@ -54,6 +64,26 @@ _PHRASES: dict[str, dict[Any, str]] = {
     "current.single": {
         True: "has one synaptic current per neuron",
         False: "has a current for each synaptic time constant",
+    },
+    "arrival.decays": {
+        True: "decays what arrives in the same step",
+        False: "adds what arrives after the decay",
+    },
+    "arrival.current": {
+        "held": "holds a current over the step",
+        "decaying": "lets a current decay within the step",
+    },
+    "arrival.jump": {
+        "impulse": "takes a jump for an impulse",
+        "held": "takes a jump for a current held over the step",
+    },
+    "refractory.first": {
+        "next_step": "counts a refractory period from the step after the spike",
+        "spike_step": "counts a refractory period from the step of the spike",
+    },
+    "number.factors": {
+        "same": "holds weights as all other numbers",
+        "bfloat16": "holds weights in bfloat16",
     },
     "weight.exponent_on": {
         "weight": "applies the exponent to each weight",
@@ -84,6 +114,7 @@ _NUMBERS = {
     "refractory.register_max": "blocks with a register of at most {}",
     "refractory.blocked_offset": "blocks for {:+d} steps against its register",
     "delay.extra": "delivers each spike {} steps later than asked",
+    "firing.most": "has at most {} spikes of a neuron in a step",
     "delay.max": "delays by at most {} steps",
 }
 
@@ -98,6 +129,13 @@ def phrase(path: str, value: Any) -> str:
     known = _PHRASES.get(path, {})
     if isinstance(value, str | bool) and value in known:
         return known[value]
+    if path == "arrival.late":
+        kinds = " and ".join(value)
+        return (
+            f"lets V feel input of {kinds} synapses a step later"
+            if value
+            else ("lets V feel input in the step in which it arrives")
+        )
     if path in _NUMBERS:
         text = _NUMBERS[path].format(value)
         return text.replace(" 1 steps", " 1 step").replace("+1 steps", "+1 step")

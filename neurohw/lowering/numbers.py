@@ -19,10 +19,9 @@ from .wires import Wire
 if TYPE_CHECKING:
     from .neuron import Membrane
 
-__all__ = ["LABELS", "Numbers"]
+__all__ = ["Numbers"]
 
 Array = np.ndarray
-LABELS = ("weights", "decay_v", "decay_u", "threshold", "bias")
 
 
 @dataclass(frozen=True, eq=False)
