@@ -130,7 +130,7 @@ def phrase(path: str, value: Any) -> str:
     if isinstance(value, str | bool) and value in known:
         return known[value]
     if path == "arrival.late":
-        kinds = " and ".join(value)
+        kinds = " and ".join(value) if isinstance(value, tuple) else str(value)
         return (
             f"lets V feel input of {kinds} synapses a step later"
             if value
