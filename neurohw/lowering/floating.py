@@ -82,6 +82,7 @@ def _offered(part: Part, m: Membrane, taus: list[float], jumps: bool) -> None:
     asked |= {"current"} if taus else set()
     asked |= {"delta"} if jumps or not taus else set()
     asked |= {"bias"} if m.driven else set()
+    asked |= {"rest"} if m.rests else set()
     asked |= {"refractory"} if np.any(m.blocked) or np.any(m.jitter) else set()
     if cells and not any(asked <= cell for cell in cells):
         nearest = min(cells, key=lambda cell: len(asked - cell))

@@ -57,8 +57,8 @@ class Membrane:
         Mean and standard deviation of the refractory period in steps.
     rate, pull : array
         As ``Linear`` has them: of relaxation in 1/s, and in V/s per ampere.
-    driven : bool
-        A constant current flows, or V rests away from its reset potential.
+    driven, rests : bool
+        A constant current flows; V rests away from its reset potential.
     """
 
     origin: float
@@ -78,6 +78,7 @@ class Membrane:
     rate: Array
     pull: Array
     driven: bool
+    rests: bool
 
     def decaying_gain(self, tau: float, dt: float) -> Array:
         """Volts per ampere that a current adds in a step in which it decays with ``tau``.
@@ -239,7 +240,7 @@ def membrane(part: Part, form: Linear) -> Membrane:
             )
     space = SimpleNamespace(**p)
     held = SimpleNamespace(V=np.float64(origin), I=p["I_bias"])
-    start = SimpleNamespace(V=np.asarray(form.reset), I=p["I_bias"])
+    start = SimpleNamespace(V=np.asarray(form.reset), I=np.float64(0))
     drift = np.asarray(neuron.derivatives(held, space)["V"])
     additive = multiplicative = None
     for n in part.noise:
@@ -270,7 +271,8 @@ def membrane(part: Part, form: Linear) -> Membrane:
         tau=tau,
         rate=form.rate,
         pull=form.gain,
-        driven=bool(np.any(neuron.derivatives(start, space)["V"])),
+        driven=bool(np.any(p["I_bias"])),
+        rests=bool(np.any(neuron.derivatives(start, space)["V"])),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 __all__ = ["CELL_WORDS", "Arrival", "Firing", "Offers"]
 
 CELL_WORDS = frozenset(
-    ["delta", "current", "to", "subtract", "none", "leaky", "leakless", "bias", "refractory"]
+    ["delta", "current", "to", "subtract", "none", "leaky", "leakless", "bias", "rest", "refractory"]
 )
 
 
@@ -66,7 +66,8 @@ class Offers:
 
     A cell is a set of words: its kind (``delta``, ``current``), what a spike does (``to``,
     ``subtract``, ``none``), whether it may be ``leaky`` or ``leakless``, whether it takes a
-    constant current or rests away from V_reset (``bias``), and whether it can be ``refractory``.
+    constant current (``bias``) or rests away from V_reset (``rest``), and whether it can be
+    ``refractory``.
     """
 
     cells: tuple[str, ...] = ()

@@ -1,0 +1,213 @@
+"""What norse, sinabs, spikingjelly, rockpool and snnTorch make of circuits.
+
+``python torch_packages.py PACKAGE IN.npz OUT.npz``, in the environment of the package. Every layer
+is the package's own module; what it is fed with is the sum over inputs in the order of their
+numbers, in float32, since packages leave that order to a matrix product.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from circuits import DT, Array, Circuit, Layer, Result, load, save
+
+torch.set_num_threads(1)
+torch.set_grad_enabled(False)
+
+
+def summed(weight: Array, spikes: Array, bias: Array | None = None) -> torch.Tensor:
+    """The input of a layer ``[steps, n]``: weights ``[n, inputs]`` of all that spiked."""
+    terms = np.float32(spikes)[:, None, :] * np.float32(weight)[None]
+    total = np.add.accumulate(terms, axis=2, dtype=np.float32)[:, :, -1]
+    if bias is not None and np.any(bias):
+        total = total + np.float32(bias)
+    return torch.from_numpy(np.ascontiguousarray(total))
+
+
+def single(x: Array) -> torch.Tensor:
+    """A float32 tensor."""
+    return torch.tensor(np.float32(x))
+
+
+def decay(layer: Layer) -> Array:
+    """Of the membrane, by the exponential rule."""
+    return np.exp(-DT / layer.tau_mem)
+
+
+def run(circuit: Circuit, layer_of: Any) -> Result:
+    """Layer after layer."""
+    before, result = circuit.spikes, Result([], [])
+    for layer in circuit.layers:
+        spikes, v = layer_of(layer, before, circuit.options)
+        result.spikes.append(np.rint(np.asarray(spikes, np.float64)).astype(np.int64))
+        result.v.append(np.asarray(v))
+        before = result.spikes[-1]
+    return result
+
+
+def norse(layer: Layer, before: Array, options: dict[str, Any]) -> tuple[Array, Array]:
+    """LIFCell, LIFRefracCell (currents), LIFBoxCell (jumps), IAFCell (jumps, no leak)."""
+    import norse.torch as n
+    from norse.torch.functional import iaf, lif, lif_box, lif_refrac
+    from norse.torch.functional.reset import reset_subtract, reset_value
+
+    size = len(layer.v_th)
+    v_th, v_reset = single(layer.v_th), single(layer.v_reset)
+    zeros = torch.zeros(size)
+    if not layer.leaky:
+        given = summed(layer.weight, before, layer.bias * DT)
+        p: Any = iaf.IAFParameters(v_th=v_th, v_reset=v_reset)
+        cell: Any = n.IAFCell(p=p)
+        state: Any = iaf.IAFFeedForwardState(v=zeros)
+        read = lambda s: s.v  # noqa: E731
+    elif not layer.tau_syn:
+        scale = (layer.tau_mem / DT)[:, None]
+        given = summed(layer.weight * scale, before, layer.bias)
+        reset = reset_subtract if layer.reset == "subtract" else reset_value
+        p = lif_box.LIFBoxParameters(tau_mem_inv=single(1 / layer.tau_mem), v_leak=single(layer.v_leak),
+                             v_th=v_th, v_reset=v_reset, reset_method=reset)  # fmt: skip
+        cell = lambda x, s: lif_box.lif_box_feed_forward_step(x, s, p, DT)  # noqa: E731
+        state = lif_box.LIFBoxFeedForwardState(v=single(layer.v_leak))
+        read = lambda s: s.v  # noqa: E731
+    else:
+        given = summed(layer.weight, before)
+        p = lif.LIFParameters(tau_syn_inv=single(1 / layer.tau_syn), v_th=v_th, v_reset=v_reset,
+                            tau_mem_inv=single(1 / layer.tau_mem),
+                            v_leak=single(layer.v_leak + layer.bias))  # fmt: skip
+        state = lif.LIFFeedForwardState(v=single(layer.v_leak), i=zeros)
+        if layer.t_ref:
+            p = lif_refrac.LIFRefracParameters(lif=p, rho_reset=torch.as_tensor(float(layer.t_ref)))
+            cell = n.LIFRefracCell(p=p, dt=DT)
+            state = lif_refrac.LIFRefracFeedForwardState(lif=state, rho=zeros)
+            read = lambda s: s.lif.v  # noqa: E731
+        else:
+            cell = n.LIFCell(p=p, dt=DT)
+            read = lambda s: s.v  # noqa: E731
+    spikes, v = [], []
+    for x in given:
+        z, state = cell(x, state)
+        spikes.append(z.numpy())
+        v.append(read(state).numpy())
+    return np.stack(spikes), np.stack(v)
+
+
+def sinabs(layer: Layer, before: Array, options: dict[str, Any]) -> tuple[Array, Array]:
+    """LIF with its defaults, or norm_input=False; IAF."""
+    import sinabs.activation as activation
+    import sinabs.layers as layers
+
+    normed = options.get("norm_input", True)
+    reset = activation.MembraneReset() if layer.reset == "to" else activation.MembraneSubtract()
+    common = dict(spike_threshold=single(layer.v_th), reset_fn=reset, record_states=True)
+    if layer.reset == "none":  # a readout: it gives V instead of spikes
+        common["spike_fn"] = None
+    weight = layer.weight
+    if layer.leaky:
+        if layer.tau_syn:
+            weight = weight if normed else weight * (1 - decay(layer))[:, None]
+            common["tau_syn"] = single(np.array(layer.tau_syn / DT))
+        elif normed:
+            weight = weight * (layer.tau_mem / DT)[:, None]
+        tau = single(layer.tau_mem / DT)
+        module: Any = layers.LIF(tau_mem=tau, norm_input=normed, **common)
+        bias = layer.bias if normed or layer.tau_syn else layer.bias * (1 - decay(layer))
+    else:
+        if layer.tau_syn:
+            weight = weight * DT
+            common["tau_syn"] = single(np.array(layer.tau_syn / DT))
+        module = layers.IAF(**common)
+        bias = layer.bias * DT
+    out = module(summed(weight, before, bias)[None])[0].numpy()
+    if layer.reset == "none":
+        out = np.zeros(out.shape)
+    return out, module.recordings["v_mem"][0].numpy()
+
+
+def spikingjelly(layer: Layer, before: Array, options: dict[str, Any]) -> tuple[Array, Array]:
+    """LIFNode (with or without decay_input), IFNode (jumps), CUBALIFNode (currents)."""
+    from spikingjelly.activation_based import neuron
+
+    v_th = float(layer.v_th[0])
+    v_reset = None if layer.reset == "subtract" else float(layer.v_reset[0])
+    settings: dict[str, Any] = dict(v_threshold=v_th, v_reset=v_reset)
+    euler = DT / layer.tau_mem
+    weight, bias = layer.weight, layer.bias * euler
+    if not layer.leaky:
+        bias = layer.bias * DT
+    if layer.tau_syn:
+        weight = weight * (euler if layer.leaky else np.full(len(euler), DT))[:, None]
+        node: Any = neuron.CUBALIFNode(c_decay=1 - DT / layer.tau_syn,
+                                       v_decay=float(1 - euler[0]), **settings)  # fmt: skip
+    elif not layer.leaky:
+        node = neuron.IFNode(**settings)
+    else:
+        inside = options.get("decay_input", True)
+        # towards V_reset: what is left of the way to the resting potential is input
+        pull = layer.v_leak - (0.0 if v_reset is None else layer.v_reset)
+        bias = bias + pull * euler
+        if inside:
+            weight, bias = weight / euler[:, None], bias / euler
+        node = neuron.LIFNode(tau=float(1 / euler[0]), decay_input=inside, **settings)
+    node.eval()
+    node.v = single(layer.v_leak)[None]
+    spikes, v = [], []
+    for x in summed(weight, before, bias):
+        spikes.append(node(x[None])[0].numpy())
+        v.append(node.v[0].numpy().copy())
+    return np.stack(spikes), np.stack(v)
+
+
+def rockpool(layer: Layer, before: Array, options: dict[str, Any]) -> tuple[Array, Array]:
+    """LIFTorch (currents), LIFNeuronTorch (jumps)."""
+    from rockpool.nn.modules import LIFNeuronTorch, LIFTorch
+
+    size = len(layer.v_th)
+    gain = 1 - decay(layer) if layer.leaky else np.full(size, DT)
+    common = dict(threshold=single(layer.v_th), bias=single(layer.bias * gain), dt=DT)
+    tau = single(np.where(np.isfinite(layer.tau_mem), layer.tau_mem, np.inf))
+    if layer.tau_syn:
+        module: Any = LIFTorch((size, size), tau_mem=tau, tau_syn=single(np.array(layer.tau_syn)),
+                               **common)  # fmt: skip
+        given = summed(layer.weight * gain[:, None], before)
+    else:
+        module = LIFNeuronTorch((size,), tau_mem=tau, **common)
+        given = summed(layer.weight, before)
+    out, _, record = module.evolve(given[None], record=True)
+    return out[0].numpy(), record["vmem"][0].numpy()
+
+
+def snntorch(layer: Layer, before: Array, options: dict[str, Any]) -> tuple[Array, Array]:
+    """Leaky (jumps) and Synaptic (currents)."""
+    import snntorch as snn
+
+    beta = decay(layer)
+    reset = {"to": "zero", "subtract": "subtract", "none": "none"}[layer.reset]
+    common = dict(beta=single(beta), threshold=single(layer.v_th), reset_mechanism=reset,
+                  reset_delay=options.get("reset_delay", True))  # fmt: skip
+    state: list[torch.Tensor] = [torch.zeros(len(beta))]
+    weight, bias = layer.weight, layer.bias * (1 - beta)
+    if layer.tau_syn:
+        alpha = single(np.exp(-DT / np.array(layer.tau_syn)))
+        module: Any = snn.Synaptic(alpha=alpha, **common)
+        state, weight = state * 2, weight * (1 - beta)[:, None]
+    else:
+        module = snn.Leaky(**common)
+    spikes, v = [], []
+    for x in summed(weight, before, bias):
+        z, *state = module(x, *state)
+        spikes.append(z.numpy())
+        v.append(state[-1].numpy())
+    return np.stack(spikes), np.stack(v)
+
+
+if __name__ == "__main__":
+    package, source, sink = sys.argv[1:]
+    circuits, _ = load(Path(source))
+    results = [run(c, globals()[package]) for c in circuits]
+    about = {"package": package, "version": version(package), "torch": torch.__version__}
+    save(Path(sink), circuits, results, about)
