@@ -27,6 +27,12 @@ TITLES = {
     "arrival.current": "shape of a current in a step",
     "arrival.jump": "shape of a jump in a step",
     "firing.most": "spikes per step",
+    "firing.readout": "spikes per step of a readout",
+    "firing.given": "spikes per step of an input",
+    "current.decay": "decay of the current",
+    "voltage.decay": "decay of v",
+    "voltage.adder": "sums into v",
+    "current.one_by_one": "order of weights in a step",
     "firing.floor": "lower limit of V",
     "refractory.first": "first refractory step",
     "number.factors": "format of weights",
@@ -60,6 +66,22 @@ _PHRASES: dict[str, dict[Any, str]] = {
     "current.input_overflow": {
         "wrap": "wraps the sum of weights around where it overflows",
         "saturate": "keeps the sum of weights at the end of its range where it overflows",
+    },
+    "current.decay": {
+        "fraction": "multiplies the current by a fraction when it decays",
+        "shift": "takes the current shifted right, or 1, from the current when it decays",
+    },
+    "voltage.decay": {
+        "fraction": "multiplies v by a fraction when it decays",
+        "shift": "takes v shifted right, or 1, from v when it decays",
+    },
+    "voltage.adder": {
+        "wide": "sums what drives v and clips once",
+        "saturating": "saturates every sum into v",
+    },
+    "current.one_by_one": {
+        True: "adds weights to the current one by one",
+        False: "adds weights to the current in one sum",
     },
     "current.single": {
         True: "has one synaptic current per neuron",
@@ -115,6 +137,11 @@ _NUMBERS = {
     "refractory.blocked_offset": "blocks for {:+d} steps against its register",
     "delay.extra": "delivers each spike {} steps later than asked",
     "firing.most": "has at most {} spikes of a neuron in a step",
+    "firing.readout": "has at most {} spikes of a readout neuron in a step (0: as any)",
+    "firing.given": "takes at most {} spikes of one input in a step (0: any number)",
+    "current.several": "has at most {} synaptic currents per neuron",
+    "current.decay_shift": "shifts by at most {} where the current decays",
+    "voltage.decay_shift": "shifts by at most {} where v decays",
     "delay.max": "delays by at most {} steps",
 }
 

@@ -11,10 +11,19 @@ from neurohw.program import Builder, Int, Value
 from neurohw.program.philox import NORMAL_FRACTION_BITS
 from neurohw.targets import Target
 
+from .neuron import Membrane
 from .part import Part
 from .report import Log, worst
 
-__all__ = ["Counter", "Period", "decayed", "not_blocked", "refractory_period", "refuse_reset"]
+__all__ = [
+    "Counter",
+    "Period",
+    "decayed",
+    "not_blocked",
+    "refractory_period",
+    "refuse_cell",
+    "refuse_reset",
+]
 
 Array = np.ndarray
 _STEPS = Int(22)
@@ -114,6 +123,25 @@ def refuse_reset(part: Part, kind: str) -> None:
             where=f"{part.name}.reset",
             got=kind,
             allowed=", ".join(part.target.reset.kinds),
+            origin=part.neuron.origin.place,
+        )
+
+
+def refuse_cell(part: Part, m: Membrane) -> None:
+    """Refuse a neuron that the target has not."""
+    cells = [set(cell.split()) for cell in part.target.offers.cells]
+    asked = {m.kind, "leaky" if np.any(m.rate) else "leakless"}
+    asked |= {"delta" if w.tau is None else "current" for w in part.wires} or {"delta"}
+    asked |= {"bias"} if m.driven else set()
+    asked |= {"rest"} if m.rests else set()
+    asked |= {"refractory"} if np.any(m.blocked) or np.any(m.jitter) else set()
+    if cells and not any(asked <= cell for cell in cells):
+        nearest = min(cells, key=lambda cell: len(asked - cell))
+        raise LoweringError(
+            f"{part.target.name} has no such neuron",
+            where=part.name,
+            got=f"{' '.join(sorted(asked))}: no neuron has {' '.join(sorted(asked - nearest))} too",
+            allowed="; ".join(part.target.offers.cells),
             origin=part.neuron.origin.place,
         )
 

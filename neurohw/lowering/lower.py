@@ -19,7 +19,7 @@ from .fixed import lower_fixed
 from .floating import lower_float
 from .neuron import bind, linear, membrane
 from .numbers import Numbers
-from .part import NONE, Outcome, Part, ProbeMap
+from .part import NONE, Outcome, Part, ProbeMap, most_spikes
 from .programmable import lower_programmable
 from .report import Log, LoweringReport, Row
 from .sources import lower_driver, lower_relay
@@ -153,7 +153,8 @@ def lower(
             bound = bind(p.name, p.model, p.mismatch, seed, devices)
             lowered, new_edges, probes, new_watches = _neurons(
                 Part(p.name, p.model, bound, p.noise, p.currents, incoming, own,
-                     latency[p.name], record, dt, method, log, numbers)
+                     latency[p.name], record, dt, method, log, numbers,
+                     most_spikes(p.name, wires, models, record))
             )  # fmt: skip
         except LoweringError as error:
             raise error.at(p.at(error.where.rpartition(".")[2])) from None

@@ -105,6 +105,16 @@ class Current:
         One current (one time constant) for all synapses of a neuron.
     state_always : bool
         The current is a state even where synapses have no time constant (its decay is then 1).
+    decay : str
+        On fixed-point targets: ``fraction``: u becomes ``u * (4096 - D) >> 12``, towards zero;
+        ``shift``: u loses ``u >> k`` (floor) in a step, k a whole number up to ``decay_shift``, and
+        one unit where that is 0.
+    several : int
+        Currents (time constants) that a neuron has at most, on fixed-point targets.
+    one_by_one : bool
+        The chip adds the weights of a step to u one after the other, each sum with the overflow of
+        u. Here they are summed first; the ledger counts the steps in which their order may matter:
+        some prefix of the weights might leave the range of u and others of opposite sign arrive.
     """
 
     bits: int = 24
@@ -116,6 +126,10 @@ class Current:
     decay_max: int = 4096
     single: bool = False
     state_always: bool = False
+    decay: Literal["fraction", "shift"] = "fraction"
+    decay_shift: int = 15
+    several: int = 1
+    one_by_one: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,12 +140,19 @@ class Voltage:
 
     ``drive_bits``: current plus bias plus noise wraps (two's complement) in so many bits before
     it is added to the decayed ``v``; ``sum_bits``: the sums wrap in so many bits. 64: no limit.
+
+    ``decay``: as for the current. ``adder``: ``wide``, as above; ``saturating``: what the decay
+    takes away, the currents, the bias and the noise are added up in this order, and the result to
+    ``v``, each sum saturating at the ends of ``bits``, two's complement.
     """
 
     bits: int = 24
     decay_max: int = 4096
     sum_bits: int = 64
     drive_bits: int = 64
+    decay: Literal["fraction", "shift"] = "fraction"
+    decay_shift: int = 15
+    adder: Literal["wide", "saturating"] = "wide"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -276,10 +297,25 @@ def _dependent(t: Target) -> Iterator[tuple[str, Any, str, bool]]:
         "1, or compare ge and reset in the same step",
         (plain or not several),
     )
-    floats = (t.arrival, t.firing) == (Arrival(), Firing()) and t.reset.timing == "same_step"
+    only = Arrival(decays=t.arrival.decays)
+    integers = t.arrival == only and t.reset.timing == "same_step"
     yield (
         "number.arithmetic",
         "fixed",
-        "float, for rules of arrival, firing or a later reset",
-        (floats or not t.fixed),
+        "float, for rules of arrival other than decays, or a later reset",
+        (integers or not t.fixed),
+    )
+    once = t.current.overflow == "wrap_once"
+    yield (
+        "current.overflow",
+        "wrap_once",
+        "wrap, saturate with arrival.decays or several",
+        (not once or (not t.arrival.decays and t.current.several == 1)),
+    )
+    products = t.fixed and t.neuron.functions == "products"
+    yield (
+        "neuron.functions",
+        "products",
+        "linear, for rules of arrival and firing",
+        (not products or (t.arrival, t.firing) == (Arrival(), Firing())),
     )
