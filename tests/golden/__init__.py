@@ -1,7 +1,7 @@
 """Golden files: what independent emulators computed, in chip integers.
 
-``make_xylo.py`` made ``xylo.npz`` and documents it. ``make_loihi1.py`` made the ``loihi1_*`` files and documents their convention (step numbering,
-when u and v are sampled) and their parameters.
+``make_xylo.py`` made ``xylo.npz`` and documents it. ``make_loihi1.py`` made the ``loihi1_*`` files
+and documents their convention (step numbering, when u and v are sampled) and their parameters.
 """
 
 import json

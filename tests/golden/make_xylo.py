@@ -187,7 +187,7 @@ def main():
             if key != "meta":
                 kind = np.uint8 if key == "inputs" or key.endswith("count") else np.int16
                 assert np.array_equal(x, x.astype(kind))
-                arrays["case%03d/%s" % (i, key)] = x.astype(kind)
+                arrays[f"case{i:03d}/{key}"] = x.astype(kind)
     path = os.path.join(HERE, "xylo.npz")
     np.savez_compressed(path, **arrays)
     print("xylo.npz", len(cases), "cases,", os.path.getsize(path), "bytes")
