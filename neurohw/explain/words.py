@@ -74,6 +74,19 @@ _PHRASES: dict[str, dict[Any, str]] = {
     "voltage.decay": {
         "fraction": "multiplies v by a fraction when it decays",
         "shift": "takes v shifted right, or 1, from v when it decays",
+        "closed_form": "takes v towards its target by the closed form",
+    },
+    "current.share": {
+        True: "lets a current decay within the step in which it arrives",
+        False: "adds the whole of a current in the step in which it arrives",
+    },
+    "current.by_sign": {
+        True: "holds excitation and inhibition apart",
+        False: "sums excitation and inhibition",
+    },
+    "refractory.rounding": {
+        "nearest": "rounds refractory periods to the nearest step",
+        "up": "rounds refractory periods up",
     },
     "voltage.adder": {
         "wide": "sums what drives v and clips once",
@@ -110,6 +123,7 @@ _PHRASES: dict[str, dict[Any, str]] = {
     "weight.exponent_on": {
         "weight": "applies the exponent to each weight",
         "sum": "applies the exponent to the sum of weights",
+        "current": "applies one exponent to all weights of a current",
     },
     "weight.mixed_even": {
         True: "holds weights of mixed sign as multiples of two",

@@ -23,6 +23,7 @@ import numpy as np
 
 from neurohw.program import Builder, Edge, Int, Population, Value, Watch
 from neurohw.targets import Target
+from neurohw.targets.registers import Current, Voltage
 
 from .chip_arrival import Arrivals, ChipInput
 from .chip_noise import ChipNoise, noise_value
@@ -47,7 +48,7 @@ class ChipLIF:
     threshold : array
         Mantissa << shift.
     kind : str
-        What a spike does to ``v``: ``to`` 0, or ``subtract`` the threshold.
+        What a spike does to ``v``: ``to`` the ``reset``, or ``subtract`` the threshold.
     most : int
         Spikes in one step at most, ``2**k - 1``; where above 1, each subtracts.
     bias : array
@@ -56,6 +57,11 @@ class ChipLIF:
         Limits of ``v``; None for those of the target.
     period : Period or None
         Blocked steps (not the register's value).
+    signs, shifts, shares : tuple
+        Of each current, where the record has them: its sign in the sum, the left shift of its sum
+        of weights, and what this is multiplied by.
+    rest, resistance : array
+        Of the closed form.
     """
 
     name: str
@@ -72,6 +78,12 @@ class ChipLIF:
     noise: tuple[ChipNoise, ...] = ()
     kind: str = "to"
     most: int = 1
+    reset: Array | int = 0
+    signs: tuple[int, ...] = ()
+    shifts: tuple[int, ...] = ()
+    shares: tuple[Array | int, ...] = ()
+    rest: Array | int = 0
+    resistance: Array | int = 0
 
 
 def chip_population(c: ChipLIF, target: Target) -> tuple[Population, list[Edge], list[Watch]]:
@@ -80,7 +92,8 @@ def chip_population(c: ChipLIF, target: Target) -> tuple[Population, list[Edge],
     keep = c.keep_u if isinstance(c.keep_u, tuple) else (c.keep_u,)
     total = s.current(0, keep[0])
     for k in range(1, len(keep)):
-        total = s.b.add(total, s.current(k, keep[k]), WIDE)
+        minus = bool(c.signs) and c.signs[k] < 0
+        total = s.b.op("sub" if minus else "add", WIDE, total, s.current(k, keep[k]))
     if len(keep) > 1:
         s.b.name_value(total, "u")
     s.fire(*s.membrane(total))
@@ -96,7 +109,11 @@ class _Step(Arrivals):
     def current(self, k: int, keep: Array | int) -> Value:
         """The new ``u``, or one of several."""
         b, rule, tag = self.b, self.target.current, str(k) if self.several else ""
-        arrived = self.arrived(k, tag)
+        arrived = self.arrived(k, tag, self.c.shifts[k] if self.c.shifts else 0)
+        if rule.share:
+            word = Int(rule.bits)
+            arrived = decayed(b, arrived, self.c.shares[k], f"share{tag}", word, rule.decay_bits,
+                              "floor")  # fmt: skip
         once, half = rule.overflow == "wrap_once", 1 << (rule.bits - 1)
         state = I32 if once else Int(rule.bits)
         name, label = f"u{tag}", f"keep_u{tag}"
@@ -104,7 +121,7 @@ class _Step(Arrivals):
         if rule.one_by_one:
             self.by_order(old, tag)
         late = self.target.arrival.decays
-        kept = old if late else self._faded(old, keep, label, rule.decay)
+        kept = old if late else self._faded(old, keep, label, rule)
         if once:
             exact = b.name_value(b.add(kept, arrived, I32, overflow="wrap"), "u_exact")
             self.watch("u_exact", -half + 1, half, "u")
@@ -118,17 +135,19 @@ class _Step(Arrivals):
             self.watch(f"{name}_exact", -half, half - 1, name)
             u = b.cast(exact, state, overflow=rule.overflow)
         if late:
-            u = self._faded(u, keep, label, rule.decay)
+            u = self._faded(u, keep, label, rule)
         b.write(name, u, name=name)
         return u
 
-    def _faded(self, x: Value, keep: Array | int, label: str, rule: str) -> Value:
+    def _faded(self, x: Value, keep: Array | int, label: str, rule: Current | Voltage) -> Value:
         """``x`` after its decay in one step."""
         assert isinstance(x.dtype, Int)
-        if rule == "shift":
+        if rule.decay == "shift":
             return self.b.sub(x, lost_by_shift(self.b, x, keep, label, x.dtype), x.dtype,
                               overflow="wrap")  # fmt: skip
-        return decayed(self.b, x, keep, label, x.dtype)
+        if isinstance(rule, Voltage):
+            return decayed(self.b, x, keep, label, x.dtype)
+        return decayed(self.b, x, keep, label, x.dtype, rule.decay_bits, rule.decay_rounding)
 
     def membrane(self, u: Value) -> tuple[Value, Counter | None]:
         """``v`` before the reset, and the refractory counter."""
@@ -136,7 +155,10 @@ class _Step(Arrivals):
         state = Int(rule.bits)
         old = b.state("v", state, np.asarray(self.c.v_init))
         count = None if self.c.period is None else Counter(b, self.c.period)
-        v = self._summed(old, u) if rule.adder == "saturating" else self._clipped(old, u)
+        if rule.decay == "closed_form":
+            v = self._closed_form(old, u)
+        else:
+            v = self._summed(old, u) if rule.adder == "saturating" else self._clipped(old, u)
         if count is not None:
             v = b.select(count.blocked, old, v)
         return b.name_value(v, "v_pre"), count
@@ -162,7 +184,7 @@ class _Step(Arrivals):
         state = Int(rule.bits)
         wraps = rule.sum_bits < 64
         wide, mode = (Int(rule.sum_bits), {"overflow": "wrap"}) if wraps else (WIDE, {})
-        x = self._faded(old, self.c.keep_v, "keep_v", rule.decay)
+        x = self._faded(old, self.c.keep_v, "keep_v", rule)
         drives = [u, *self._drives(old)]
         if rule.drive_bits < 64 and len(drives) > 1:
             drive = drives[0]
@@ -182,6 +204,37 @@ class _Step(Arrivals):
         above = b.op("max", wide, x, b.const(low, state))
         return b.op("min", state, above, b.const(high, state))
 
+    def _closed_form(self, old: Value, u: Value) -> Value:
+        """``a - e (a - v)`` with ``a = R (u + bias) + rest``."""
+        b, c, rule = self.b, self.c, self.target.voltage
+        word = Int(rule.bits)
+        drive = u
+        for d in self._drives(old):
+            drive = b.add(drive, d, WIDE)
+        if drive is not u:
+            b.name_value(drive, "drive")
+        self.watch("u" if drive is u else "drive", word.lo, word.hi, "u + bias")
+        current = b.cast(drive, word, overflow="wrap")
+        target = self._product(current, c.resistance, "resistance")
+        rest = b.value_or_param("rest", word, np.asarray(c.rest))
+        goal = b.name_value(b.add(target, rest, Int(rule.bits + 1)), "goal_exact")
+        self.watch("goal_exact", word.lo, word.hi, "R I + E_L")
+        goal = b.cast(goal, word, overflow="wrap")
+        away = b.sub(goal, old, word, overflow="wrap")
+        x = b.sub(goal, self._product(away, c.keep_v, "keep_v"), Int(rule.bits + 1))
+        b.name_value(x, "v_exact")
+        self.watch("v_exact", word.lo, word.hi, "v")
+        return b.cast(x, word, overflow="wrap")
+
+    def _product(self, x: Value, factor: Array | int, label: str) -> Value:
+        """Of two numbers with binary places, to nearest, halves up, saturating."""
+        b, rule = self.b, self.target.voltage
+        word, places = Int(rule.bits), rule.fraction_bits
+        product = b.mul(x, b.value_or_param(label, word, np.asarray(factor)), Int(64))
+        half = b.const(1 << (places - 1), word)
+        return b.shr(b.add(product, half, Int(64)), places, word, rounding="floor",
+                     overflow="saturate")  # fmt: skip
+
     def _drives(self, old: Value) -> list[Value]:
         """Bias and noise."""
         out = []
@@ -199,8 +252,10 @@ class _Step(Arrivals):
             spike = b.compare("gt", number, b.const(0, Int(2)))
         else:
             spike = not_blocked(b, b.compare(self.target.threshold.compare, v, level), count)
-            zero = b.const(0, state)
-            down = b.sub(v, level, state, overflow="wrap") if c.kind == "subtract" else zero
+            if c.kind == "subtract":
+                down = b.sub(v, level, state, overflow="wrap")
+            else:
+                down = b.value_or_param("reset", state, np.asarray(c.reset))
             after = b.select(spike, down, v)
         b.write("v", after, name="v")
         b.spike(spike)

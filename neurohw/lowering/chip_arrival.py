@@ -51,10 +51,10 @@ class Arrivals:
     def _hear(self, x: ChipInput, port: str, weights: Weights) -> None:
         self.edges.append(Edge(x.source, self.b.name, port, weights, x.delay, x.value))
 
-    def arrived(self, k: int, tag: str) -> Value:
-        """Sum of weights of this step for one current, aligned."""
+    def arrived(self, k: int, tag: str, shift: int = 0) -> Value:
+        """Sum of weights of this step for one current, aligned; ``shift`` is the current's own."""
         b, rule = self.b, self.target.current
-        together = self.target.weight.exponent_on == "weight"
+        together = self.target.weight.exponent_on != "sum"
         inputs = [x for x in self.inputs if x.current == k]
         if together and rule.one_by_one:
             total = self._two_sums(inputs, tag)
@@ -66,9 +66,11 @@ class Arrivals:
             total = self._shifted(inputs, tag)
         total = b.const(0, I32) if total is None else total
         b.name_value(total, f"input{tag}")
-        edge = 1 << (rule.input_bits - 1)
-        self.watch(f"input{tag}", -edge, edge - 1, f"sum of weights{tag}")
-        narrow = b.cast(total, Int(rule.input_bits), overflow=rule.input_overflow)
+        word = Int(rule.input_bits, rule.input_signed)
+        self.watch(f"input{tag}", word.lo, word.hi, f"sum of weights{tag}")
+        narrow = b.cast(total, word, overflow=rule.input_overflow)
+        if self.target.weight.exponent_on == "current":
+            return b.shl(narrow, shift, Int(rule.bits), overflow="wrap")
         if rule.overflow == "wrap_once":  # 32-bit arithmetic throughout
             return b.shl(narrow, rule.align, I32, overflow="wrap")
         return b.shl(narrow, rule.align, Int(rule.input_bits + rule.align))

@@ -77,6 +77,9 @@ def refractory_period(
     if rule.first == "spike_step":
         blocked, note = np.maximum(blocked - 1, 0), "counted from the step of the spike"
     mean = np.rint(blocked)
+    if rule.rounding == "up":  # of what binary fractions hold: 20 steps may come as 20.000000000001
+        mean = np.ceil(np.rint(blocked * 2**15) / 2**15)
+        note = "rounded up"
     if np.any(mean > high):
         raise LoweringError(
             "refractory period too long",
@@ -176,10 +179,14 @@ class Counter:
         b.write("refractory", b.select(spike, self._period, floor), name="refractory")
 
 
-def decayed(b: Builder, x: Value, keep: Array | int, label: str, dtype: Int) -> Value:
-    """``x * keep >> 12``, rounded towards zero; ``keep`` is 4096 minus the decay."""
-    kept = b.value_or_param(label, Int(14), np.asarray(keep))
-    return b.shr(b.mul(x, kept, Int(48)), 12, dtype, rounding="toward_zero")
+def decayed(
+    b: Builder, x: Value, keep: Array | int, label: str, dtype: Int, bits: int = 12,
+    rounding: str = "toward_zero",
+) -> Value:  # fmt: skip
+    """``x * keep >> bits``, rounded towards zero; ``keep`` is ``2**bits`` minus the decay."""
+    kept = b.value_or_param(label, Int(bits + 2), np.asarray(keep))
+    wide = Int(48) if bits <= 12 else Int(64)
+    return b.shr(b.mul(x, kept, wide), bits, dtype, rounding=rounding)
 
 
 def not_blocked(b: Builder, spike: Value, count: Counter | None) -> Value:

@@ -24,6 +24,7 @@ from .programmable import lower_programmable
 from .report import Log, LoweringReport, Row
 from .sources import lower_driver, lower_relay
 from .timing import retime
+from .units import lower_units
 from .waveforms import no_waveforms
 from .wires import Wire, wires_of
 
@@ -230,7 +231,9 @@ def _neurons(part: Part) -> Outcome:
             _refuse_rules(part)
         return lower_dynamics(part)
     m = part.numbers.membrane(part.name, membrane(part, form))
-    return lower_fixed(part, m) if target.fixed else lower_float(part, m)
+    if target.fixed:
+        return lower_units(part, m) if target.voltage.unit else lower_fixed(part, m)
+    return lower_float(part, m)
 
 
 def _refuse_rules(part: Part) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 
 from neurohw.errors import LoweringError
 from neurohw.targets import Target
-from neurohw.targets.record import Current, Voltage
+from neurohw.targets.registers import Current, Voltage
 
 from .chip_words import SHIFT_BITS
 from .neuron import Membrane
@@ -29,6 +29,7 @@ __all__ = [
     "choose_scale",
     "decay_field",
     "decay_of",
+    "fan_in",
     "synapse_unit",
     "weight_field",
 ]
@@ -95,7 +96,7 @@ def choose_scale(
         if v.size and np.any(v):
             most = _limit(target, _sign(v)) << (target.weight.exponent_max + target.current.align)
             limits[f"weight of {w.where}"] = most / float(np.max(np.abs(v)))
-    together = _fan_in(wires, volts)
+    together = fan_in(wires, volts)
     if together:
         width = min(target.current.bits, target.current.input_bits + target.current.align)
         limits["sum of weights"] = (2 ** (width - 1) - 2**target.current.align) / together
@@ -121,7 +122,7 @@ def choose_scale(
     return float(mantissa * 2**field.shift / top), cause
 
 
-def _fan_in(wires: list[Wire], volts: list[Array]) -> float:
+def fan_in(wires: list[Wire], volts: list[Array]) -> float:
     """Volts that arrive at one neuron in one step when its inputs fire together."""
     target, size, trains = _strengths(wires, volts)
     if not size.size:
@@ -158,7 +159,7 @@ def synapse_unit(wires: list[Wire], tau: float | None, target: Target) -> float:
     largest = float(size.max(initial=0.0))
     if not largest:
         return 1.0
-    most = _fan_in(wires, weights)
+    most = fan_in(wires, weights)
     if tau:
         mean = RATE * tau * np.bincount(neuron, trains * size)
         deviation = np.sqrt(RATE * tau / 2 * np.bincount(neuron, trains * size**2))
