@@ -67,7 +67,7 @@ class Arrivals:
         total = b.const(0, I32) if total is None else total
         b.name_value(total, f"input{tag}")
         word = Int(rule.input_bits, rule.input_signed)
-        self.watch(f"input{tag}", word.lo, word.hi, f"sum of weights{tag}")
+        self.watch(f"input{tag}", word.lo, word.hi, f"sum of weights {tag}".strip())
         narrow = b.cast(total, word, overflow=rule.input_overflow)
         if self.target.weight.exponent_on == "current":
             return b.shl(narrow, shift, Int(rule.bits), overflow="wrap")
@@ -121,4 +121,4 @@ class Arrivals:
             found.append(b.logic("and", reaches, b.compare(side, other, zero)))
         may = b.select(b.logic("or", *found), one, zero)
         b.name_value(may, f"order{tag}")
-        self.watch(f"order{tag}", 0, 0, f"order of weights{tag}")
+        self.watch(f"order{tag}", 0, 0, f"order of weights {tag}".strip())

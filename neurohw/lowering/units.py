@@ -170,12 +170,13 @@ class _Currents:
             mantissa = np.minimum(mantissa, part.target.weight.positive_max)
             weights, value = s.wire.build(word, mantissa), s.wire.carries(Int(48))
             out.append(ChipInput(s.wire.source, weights, part.delays[s.at], value=value, current=k))
-            held.setdefault(s.at, []).append(s.sign * (mantissa << self.shifts[k]))
+            held.setdefault(s.at, []).append((s.sign * mantissa, self.shifts[k]))
         for at, parts in held.items():
-            w, units = part.wires[at], sum(parts)
+            w, mantissa = part.wires[at], sum(m for m, _ in parts)
+            units = sum(m << shift for m, shift in parts)
             realised = units * part.target.current.unit
             sign = "mixed" if len(parts) > 1 else "of one sign"
-            shown = Mantissas(max(self.shifts), sign, units, units, realised)
+            shown = Mantissas(max(shift for _, shift in parts), sign, mantissa, units, realised)
             report_weights(w, shown, realised, part.log)
         return tuple(out)
 
