@@ -8,7 +8,7 @@ import numpy as np
 
 from neurohw.program import Builder, Int, Value, Weights, freeze
 
-__all__ = ["SHIFT_BITS", "by_sign", "count_spikes", "lost_by_shift"]
+__all__ = ["SHIFT_BITS", "by_sign", "count_spikes", "lost_by_shift", "ones"]
 
 Array = np.ndarray
 SHIFT_BITS = 15
@@ -63,3 +63,9 @@ def by_sign(w: Weights) -> tuple[Weights | None, Weights | None]:
     parts = (np.maximum(w.data, zero), np.minimum(w.data, zero))
     up, down = (dataclasses.replace(w, data=freeze(x, w.dtype)) for x in parts)
     return up, down
+
+
+def ones(w: Weights) -> Weights:
+    """1 for each weight that is not 0: what counts spikes instead of weighting them."""
+    word = Int(2)
+    return dataclasses.replace(w, dtype=word, data=freeze((w.data != 0).astype(np.int64), word))

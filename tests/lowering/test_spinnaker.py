@@ -1,6 +1,6 @@
 """Target spinnaker against scalar integer code written again from sPyNNaker's C, and by hand.
 
-``Neuron`` follows the C in its own order (ring buffer, membrane, then decay of the synapses) on plain
+``Neuron`` follows the C in its own order (ring buffer, membrane, decay of the synapses) on plain
 Python integers; the program decays first and adds then.
 """
 
