@@ -83,8 +83,9 @@ def draw(cell: str, number: int, *, steps: int = STEPS) -> Circuit:
     ----------
     cell : str
         Words: ``delta`` or ``current``; ``to``, ``subtract`` or ``none``; ``leaky`` or
-        ``leakless``; ``bias``, ``readout`` (a threshold that V never reaches), ``rest`` (V rests away from its reset potential, and that is not
-        0), ``away`` (it rests at 0 and is reset elsewhere), ``refractory``; ``same`` (all neurons of a layer alike).
+        ``leakless``; ``bias``, ``readout`` (a threshold that V never reaches), ``rest`` (V rests
+        away from its reset potential, and that is not 0), ``away`` (it rests at 0 and is reset
+        elsewhere), ``refractory``; ``same`` (all neurons of a layer alike).
     number : int
         Which; odd ones have two layers.
     """
@@ -123,7 +124,8 @@ def _layer(words: list[str], rng: np.random.Generator, n: int, before: int, rate
         bias = each(-0.2, 0.3) * (1.0 if "leaky" in words else 10.0)
     return Layer(
         weight=np.float32(weight).astype(np.float64),
-        tau_mem=tau, tau_syn=tau_syn, v_th=v_th + 1e6 if readout else v_th, v_reset=v_reset, v_leak=v_leak, bias=bias,
+        tau_mem=tau, tau_syn=tau_syn, v_th=v_th + 1e6 if readout else v_th, v_reset=v_reset,
+        v_leak=v_leak, bias=bias,
         t_ref=int(rng.integers(1, 6)) if "refractory" in words else 0, reset=reset,
     )  # fmt: skip
 

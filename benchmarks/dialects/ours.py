@@ -83,7 +83,10 @@ CASES = _cases()
 
 
 def network(circuit: Circuit, *, several: bool = False) -> Network:
-    """The circuit (``several``: with the number of spikes probed); resistances are 1 ohm, or capacitances 1 F where nothing leaks."""
+    """The circuit; resistances are 1 ohm, or capacitances 1 F where nothing leaks.
+
+    ``several``: the number of spikes in a step is probed.
+    """
     net = Network("circuit")
     before = net.driver("input", SpikeArray(size=circuit.spikes.shape[1])).name
     for number, layer in enumerate(circuit.layers, start=1):

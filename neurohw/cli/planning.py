@@ -69,22 +69,22 @@ def plan(
     choices that lowering rejected. Then float64 and the target are run and their rates compared.
     """
     kinds = _kinds("all" if strict else fail_on)
-    source = read(file)
+    source = read(file, dt=dt, data=data)
     if source.network is None or source.spec is None:
         fail("a program is lowered already", where=str(file), fix="give the network")
     assert source.network is not None and source.spec is not None
     from neurohw.forecast import forecast, measure
 
-    inputs, steps = read_data(data, source.network, duration, steps)
+    inputs, steps = read_data(data, source, duration, steps)
     spec = schedule(source.spec, dt=dt, duration=duration, steps=steps, trials=trials, seed=seed)
-    target = target or next(iter(spec.targets), "loihi1")
+    record = source.rules(target or next(iter(spec.targets), "loihi1"))
     rates = {k: float(x.mean()) / spec.dt for k, x in (inputs or {}).items() if x.dtype == bool}
-    found = forecast(source.network, target, dt=spec.dt, method=method, seed=spec.seed, rates=rates)
+    found = forecast(source.network, record, dt=spec.dt, method=method, seed=spec.seed, rates=rates)
     ran = None
     if measured:
         with progress() as tick:
             ran = measure(
-                source.network, target, dt=spec.dt, steps=spec.steps, trials=spec.trials,
+                source.network, record, dt=spec.dt, steps=spec.steps, trials=spec.trials,
                 seed=spec.seed, method=method, inputs=inputs, backend=backend, progress=tick,
             )  # fmt: skip
     if as_json:
