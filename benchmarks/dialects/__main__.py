@@ -60,7 +60,7 @@ def main() -> int:
             _golden(options.golden, package, drawn, results, about)
     text = "\n".join([
         "| target | package | version | networks | steps | spikes | mismatches "
-        "| largest difference of V |",
+        "| largest difference of V, of its range |",
         "|---|---|---|---|---|---|---|---|",
         *("| " + " | ".join(_row(row)) + " |" for row in rows),
     ])  # fmt: skip
