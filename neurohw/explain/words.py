@@ -27,6 +27,12 @@ TITLES = {
     "arrival.current": "shape of a current in a step",
     "arrival.jump": "shape of a jump in a step",
     "firing.most": "spikes per step",
+    "firing.readout": "spikes per step of a readout",
+    "firing.given": "spikes per step of an input",
+    "current.decay": "decay of the current",
+    "voltage.decay": "decay of v",
+    "voltage.adder": "sums into v",
+    "current.one_by_one": "order of weights in a step",
     "firing.floor": "lower limit of V",
     "refractory.first": "first refractory step",
     "number.factors": "format of weights",
@@ -61,6 +67,35 @@ _PHRASES: dict[str, dict[Any, str]] = {
         "wrap": "wraps the sum of weights around where it overflows",
         "saturate": "keeps the sum of weights at the end of its range where it overflows",
     },
+    "current.decay": {
+        "fraction": "multiplies the current by a fraction when it decays",
+        "shift": "takes the current shifted right, or 1, from the current when it decays",
+    },
+    "voltage.decay": {
+        "fraction": "multiplies v by a fraction when it decays",
+        "shift": "takes v shifted right, or 1, from v when it decays",
+        "closed_form": "takes v towards its target by the closed form",
+    },
+    "current.share": {
+        True: "lets a current decay within the step in which it arrives",
+        False: "adds the whole of a current in the step in which it arrives",
+    },
+    "current.by_sign": {
+        True: "holds excitation and inhibition apart",
+        False: "sums excitation and inhibition",
+    },
+    "refractory.rounding": {
+        "nearest": "rounds refractory periods to the nearest step",
+        "up": "rounds refractory periods up",
+    },
+    "voltage.adder": {
+        "wide": "sums what drives v and clips once",
+        "saturating": "saturates every sum into v",
+    },
+    "current.one_by_one": {
+        True: "adds weights to the current one by one",
+        False: "adds weights to the current in one sum",
+    },
     "current.single": {
         True: "has one synaptic current per neuron",
         False: "has a current for each synaptic time constant",
@@ -88,6 +123,7 @@ _PHRASES: dict[str, dict[Any, str]] = {
     "weight.exponent_on": {
         "weight": "applies the exponent to each weight",
         "sum": "applies the exponent to the sum of weights",
+        "current": "applies one exponent to all weights of a current",
     },
     "weight.mixed_even": {
         True: "holds weights of mixed sign as multiples of two",
@@ -115,6 +151,11 @@ _NUMBERS = {
     "refractory.blocked_offset": "blocks for {:+d} steps against its register",
     "delay.extra": "delivers each spike {} steps later than asked",
     "firing.most": "has at most {} spikes of a neuron in a step",
+    "firing.readout": "has at most {} spikes of a readout neuron in a step (0: as any)",
+    "firing.given": "takes at most {} spikes of one input in a step (0: any number)",
+    "current.several": "has at most {} synaptic currents per neuron",
+    "current.decay_shift": "shifts by at most {} where the current decays",
+    "voltage.decay_shift": "shifts by at most {} where v decays",
     "delay.max": "delays by at most {} steps",
 }
 

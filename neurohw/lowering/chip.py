@@ -1,12 +1,18 @@
-"""The step of a leaky integrate-and-fire neuron in the integers of a Loihi-style chip.
+"""The step of an integrate-and-fire neuron in the integers of a chip, by the rules of a record.
 
 The only place where these rules become nodes. ``fixed`` fills the fields from physics; tests fill
-them from golden files, or at random::
+them from golden files, or at random. On Loihi 1::
 
     a = sum of weights << align
     u' = wrap(u * keep_u >> 12, toward zero, + a)
     v' = clip(v * keep_v >> 12, toward zero, + u' + bias + noise)
     spike = v' > threshold;  v = 0 where it spikes
+
+and on Xylo, where every sum saturates and ``lost`` is a shift, or 1 where that is 0::
+
+    u' = (u + a) - lost(u + a)              for each synapse
+    v' = v + (-lost(v) + sum of u' + bias)
+    count = min(v' / threshold, 31);  v = v' - count * threshold
 """
 
 from __future__ import annotations
@@ -15,44 +21,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from neurohw.program import Builder, Edge, Int, Population, Value, Watch, Weights
+from neurohw.program import Builder, Edge, Int, Population, Value, Watch
 from neurohw.targets import Target
+from neurohw.targets.registers import Current, Voltage
 
+from .chip_arrival import Arrivals, ChipInput
+from .chip_noise import ChipNoise, noise_value
+from .chip_words import count_spikes, lost_by_shift
 from .common import Counter, Period, decayed, not_blocked
 
 __all__ = ["ChipInput", "ChipLIF", "ChipNoise", "chip_population"]
 
 Array = np.ndarray
 I32, WIDE = Int(32), Int(63)
-
-
-@dataclass(frozen=True)
-class ChipInput:
-    """One connection: integer weights, and the exponent where it shifts their sum.
-
-    ``value`` is what the source sends, where that is not spikes (see ``Edge``).
-    """
-
-    source: str
-    weights: Weights
-    delay: int
-    exponent: int = 0
-    value: str = ""
-
-
-@dataclass(frozen=True)
-class ChipNoise:
-    """``uniform8``: (r - 128) * 2**(exponent - 7), r of 8 random bits.
-
-    ``additive``: (mantissa * N) >> shift, half to even. ``multiplicative``: (mantissa * N *
-    (v + offset)) >> shift. N is a normal draw with 13 fraction bits.
-    """
-
-    kind: str
-    mantissa: Array | np.integer | int = 0
-    shift: int = 0
-    exponent: int = 0
-    offset: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,20 +43,30 @@ class ChipLIF:
     Attributes
     ----------
     keep_u, keep_v : array
-        4096 minus the effective decay, 0..4096.
+        4096 minus the effective decay, 0..4096; where the record decays by a shift, the share that
+        is lost, ``2**(15 - k)``. ``keep_u`` is a tuple where there are several currents.
     threshold : array
         Mantissa << shift.
+    kind : str
+        What a spike does to ``v``: ``to`` the ``reset``, or ``subtract`` the threshold.
+    most : int
+        Spikes in one step at most, ``2**k - 1``; where above 1, each subtracts.
     bias : array
         Mantissa << exponent.
     v_low, v_high : int or None
         Limits of ``v``; None for those of the target.
     period : Period or None
         Blocked steps (not the register's value).
+    signs, shifts, shares : tuple
+        Of each current, where the record has them: its sign in the sum, the left shift of its sum
+        of weights, and what this is multiplied by.
+    rest, resistance : array
+        Of the closed form.
     """
 
     name: str
     size: int
-    keep_u: Array | int
+    keep_u: Array | int | tuple[Array | int, ...]
     keep_v: Array | int
     threshold: Array | int
     bias: Array | int = 0
@@ -85,71 +76,78 @@ class ChipLIF:
     period: Period | None = None
     inputs: tuple[ChipInput, ...] = ()
     noise: tuple[ChipNoise, ...] = ()
+    kind: str = "to"
+    most: int = 1
+    reset: Array | int = 0
+    signs: tuple[int, ...] = ()
+    shifts: tuple[int, ...] = ()
+    shares: tuple[Array | int, ...] = ()
+    rest: Array | int = 0
+    resistance: Array | int = 0
 
 
 def chip_population(c: ChipLIF, target: Target) -> tuple[Population, list[Edge], list[Watch]]:
     """Population, incoming edges and ledger rows, by the rules of ``target``."""
     s = _Step(c, target)
-    s.fire(*s.membrane(s.current(s.arrived())))
+    keep = c.keep_u if isinstance(c.keep_u, tuple) else (c.keep_u,)
+    total = s.current(0, keep[0])
+    for k in range(1, len(keep)):
+        minus = bool(c.signs) and c.signs[k] < 0
+        total = s.b.op("sub" if minus else "add", WIDE, total, s.current(k, keep[k]))
+    if len(keep) > 1:
+        s.b.name_value(total, "u")
+    s.fire(*s.membrane(total))
     return s.b.build(), s.edges, s.watches
 
 
-class _Step:
+class _Step(Arrivals):
     def __init__(self, c: ChipLIF, target: Target) -> None:
-        self.c, self.target, self.b = c, target, Builder(c.name, c.size)
-        self.edges: list[Edge] = []
-        self.watches: list[Watch] = []
+        super().__init__(Builder(c.name, c.size), target, c.inputs)
+        self.c = c
+        self.several = isinstance(c.keep_u, tuple) and len(c.keep_u) > 1
 
-    def _watch(self, value: str, lo: int, hi: int, label: str) -> None:
-        self.watches.append(Watch(self.c.name, value, lo, hi, label))
-
-    def arrived(self) -> Value:
-        """Sum of weights of this step, aligned."""
-        b, rule = self.b, self.target.current
-        together = self.target.weight.exponent_on == "weight"
-        total = b.port("in", Int(48)) if together else None
-        for i, x in enumerate(self.c.inputs):
-            # a shift of the sum keeps connections apart; where the exponent belongs to each
-            # weight, all of them meet in one accumulator
-            port = "in" if together else f"in{i}"
-            self.edges.append(Edge(x.source, self.c.name, port, x.weights, x.delay, x.value))
-            if not together:
-                raw = b.port(port, Int(48))
-                part = (
-                    b.shl(raw, x.exponent, Int(56))
-                    if x.exponent >= 0
-                    else b.shr(raw, -x.exponent, Int(48), rounding="floor")
-                )
-                total = part if total is None else b.add(total, part, Int(60))
-        total = b.const(0, I32) if total is None else total
-        b.name_value(total, "input")
-        edge = 1 << (rule.input_bits - 1)
-        self._watch("input", -edge, edge - 1, "sum of weights")
-        narrow = b.cast(total, Int(rule.input_bits), overflow=rule.input_overflow)
-        if rule.overflow == "wrap_once":  # 32-bit arithmetic throughout
-            return b.shl(narrow, rule.align, I32, overflow="wrap")
-        return b.shl(narrow, rule.align, Int(rule.input_bits + rule.align))
-
-    def current(self, arrived: Value) -> Value:
-        """The new ``u``."""
-        b, rule = self.b, self.target.current
+    def current(self, k: int, keep: Array | int) -> Value:
+        """The new ``u``, or one of several."""
+        b, rule, tag = self.b, self.target.current, str(k) if self.several else ""
+        arrived = self.arrived(k, tag, self.c.shifts[k] if self.c.shifts else 0)
+        if rule.share:
+            word = Int(rule.bits)
+            arrived = decayed(b, arrived, self.c.shares[k], f"share{tag}", word, rule.decay_bits,
+                              "floor")  # fmt: skip
         once, half = rule.overflow == "wrap_once", 1 << (rule.bits - 1)
         state = I32 if once else Int(rule.bits)
-        kept = decayed(b, b.state("u", state), self.c.keep_u, "keep_u", state)
+        name, label = f"u{tag}", f"keep_u{tag}"
+        old = b.state(name, state)
+        if rule.one_by_one:
+            self.by_order(old, tag)
+        late = self.target.arrival.decays
+        kept = old if late else self._faded(old, keep, label, rule)
         if once:
             exact = b.name_value(b.add(kept, arrived, I32, overflow="wrap"), "u_exact")
-            self._watch("u_exact", -half + 1, half, "u")
+            self.watch("u_exact", -half + 1, half, "u")
             turn = b.const(2 * half, I32)
             over = b.compare("gt", exact, b.const(half, I32))
             down = b.select(over, b.sub(exact, turn, I32, overflow="wrap"), exact)
             under = b.compare("le", down, b.const(-half, I32))
             u = b.select(under, b.add(exact, turn, I32, overflow="wrap"), down)
         else:
-            exact = b.name_value(b.add(kept, arrived, Int(40)), "u_exact")
-            self._watch("u_exact", -half, half - 1, "u")
+            exact = b.name_value(b.add(kept, arrived, Int(40)), f"{name}_exact")
+            self.watch(f"{name}_exact", -half, half - 1, name)
             u = b.cast(exact, state, overflow=rule.overflow)
-        b.write("u", u, name="u")
+        if late:
+            u = self._faded(u, keep, label, rule)
+        b.write(name, u, name=name)
         return u
+
+    def _faded(self, x: Value, keep: Array | int, label: str, rule: Current | Voltage) -> Value:
+        """``x`` after its decay in one step."""
+        assert isinstance(x.dtype, Int)
+        if rule.decay == "shift":
+            return self.b.sub(x, lost_by_shift(self.b, x, keep, label, x.dtype), x.dtype,
+                              overflow="wrap")  # fmt: skip
+        if isinstance(rule, Voltage):
+            return decayed(self.b, x, keep, label, x.dtype)
+        return decayed(self.b, x, keep, label, x.dtype, rule.decay_bits, rule.decay_rounding)
 
     def membrane(self, u: Value) -> tuple[Value, Counter | None]:
         """``v`` before the reset, and the refractory counter."""
@@ -157,9 +155,36 @@ class _Step:
         state = Int(rule.bits)
         old = b.state("v", state, np.asarray(self.c.v_init))
         count = None if self.c.period is None else Counter(b, self.c.period)
+        if rule.decay == "closed_form":
+            v = self._closed_form(old, u)
+        else:
+            v = self._summed(old, u) if rule.adder == "saturating" else self._clipped(old, u)
+        if count is not None:
+            v = b.select(count.blocked, old, v)
+        return b.name_value(v, "v_pre"), count
+
+    def _summed(self, old: Value, u: Value) -> Value:
+        """What changes ``v``, and then ``v``: sums of which each saturates."""
+        b, rule = self.b, self.target.voltage
+        state = Int(rule.bits)
+        if rule.decay == "shift":
+            lost = lost_by_shift(b, old, self.c.keep_v, "keep_v", state)
+        else:
+            lost = b.sub(old, decayed(b, old, self.c.keep_v, "keep_v", state), state)
+        change = b.op("neg", state, lost, overflow="wrap")
+        for drive in [u, *self._drives(old)]:
+            change = b.add(change, drive, state, overflow="saturate")
+        x = b.name_value(b.add(old, change, Int(rule.bits + 1)), "v_exact")
+        self.watch("v_exact", state.lo, state.hi, "v")
+        return b.cast(x, state, overflow="saturate")
+
+    def _clipped(self, old: Value, u: Value) -> Value:
+        """The decayed ``v`` and what drives it, clipped once."""
+        b, rule = self.b, self.target.voltage
+        state = Int(rule.bits)
         wraps = rule.sum_bits < 64
         wide, mode = (Int(rule.sum_bits), {"overflow": "wrap"}) if wraps else (WIDE, {})
-        x = decayed(b, old, self.c.keep_v, "keep_v", state)
+        x = self._faded(old, self.c.keep_v, "keep_v", rule)
         drives = [u, *self._drives(old)]
         if rule.drive_bits < 64 and len(drives) > 1:
             drive = drives[0]
@@ -167,7 +192,7 @@ class _Step:
                 drive = b.add(drive, d, WIDE)
             b.name_value(drive, "drive")
             edge = 1 << (rule.drive_bits - 1)
-            self._watch("drive", -edge, edge - 1, "u + bias")
+            self.watch("drive", -edge, edge - 1, "u + bias")
             drives = [b.cast(drive, Int(rule.drive_bits), overflow="wrap")]
         for d in drives:
             x = b.add(x, d, wide, **mode)
@@ -175,45 +200,64 @@ class _Step:
         top = (1 << (rule.bits - 1)) - 1
         low = -top if self.c.v_low is None else self.c.v_low
         high = top if self.c.v_high is None else self.c.v_high
-        self._watch("v_exact", low, high, "v")
+        self.watch("v_exact", low, high, "v")
         above = b.op("max", wide, x, b.const(low, state))
-        v = b.op("min", state, above, b.const(high, state))
-        if count is not None:
-            v = b.select(count.blocked, old, v)
-        return b.name_value(v, "v_pre"), count
+        return b.op("min", state, above, b.const(high, state))
+
+    def _closed_form(self, old: Value, u: Value) -> Value:
+        """``a - e (a - v)`` with ``a = R (u + bias) + rest``."""
+        b, c, rule = self.b, self.c, self.target.voltage
+        word = Int(rule.bits)
+        drive = u
+        for d in self._drives(old):
+            drive = b.add(drive, d, WIDE)
+        if drive is not u:
+            b.name_value(drive, "drive")
+        self.watch("u" if drive is u else "drive", word.lo, word.hi, "u + bias")
+        current = b.cast(drive, word, overflow="wrap")
+        target = self._product(current, c.resistance, "resistance")
+        rest = b.value_or_param("rest", word, np.asarray(c.rest))
+        goal = b.name_value(b.add(target, rest, Int(rule.bits + 1)), "goal_exact")
+        self.watch("goal_exact", word.lo, word.hi, "R I + E_L")
+        goal = b.cast(goal, word, overflow="wrap")
+        away = b.sub(goal, old, word, overflow="wrap")
+        x = b.sub(goal, self._product(away, c.keep_v, "keep_v"), Int(rule.bits + 1))
+        b.name_value(x, "v_exact")
+        self.watch("v_exact", word.lo, word.hi, "v")
+        return b.cast(x, word, overflow="wrap")
+
+    def _product(self, x: Value, factor: Array | int, label: str) -> Value:
+        """Of two numbers with binary places, to nearest, halves up, saturating."""
+        b, rule = self.b, self.target.voltage
+        word, places = Int(rule.bits), rule.fraction_bits
+        product = b.mul(x, b.value_or_param(label, word, np.asarray(factor)), Int(64))
+        half = b.const(1 << (places - 1), word)
+        return b.shr(b.add(product, half, Int(64)), places, word, rounding="floor",
+                     overflow="saturate")  # fmt: skip
 
     def _drives(self, old: Value) -> list[Value]:
         """Bias and noise."""
         out = []
         if np.any(self.c.bias):
             out.append(self.b.value_or_param("bias", I32, np.asarray(self.c.bias)))
-        for n in self.c.noise:
-            out.append(self._uniform8(n.exponent) if n.kind == "uniform8" else self._normal(n, old))
-        return out
-
-    def _uniform8(self, exponent: int) -> Value:
-        b = self.b
-        byte = b.shr(b.word("additive"), 24, Int(9), rounding="floor")
-        centred = b.sub(byte, b.const(128, Int(9)), Int(9))
-        if exponent >= 7:
-            return b.shl(centred, exponent - 7, Int(24))
-        return b.shr(centred, 7 - exponent, Int(24), rounding="toward_zero")
-
-    def _normal(self, n: ChipNoise, old: Value) -> Value:
-        b = self.b
-        z = b.normal(n.kind)
-        if n.kind == "multiplicative":
-            z = b.mul(z, b.add(old, b.const(n.offset, Int(27)), Int(28)), Int(46))
-        product = b.mul(z, b.value_or_param(f"sigma_{n.kind}", Int(17), n.mantissa), WIDE)
-        noise = b.shr(product, n.shift, WIDE, rounding="half_even")
-        return b.cast(noise, I32, overflow="saturate")
+        return out + [noise_value(self.b, n, old) for n in self.c.noise]
 
     def fire(self, v: Value, count: Counter | None) -> None:
-        """Threshold, reset to zero, counter."""
-        b, state = self.b, Int(self.target.voltage.bits)
-        level = b.value_or_param("threshold", state, np.asarray(self.c.threshold))
-        spike = not_blocked(b, b.compare(self.target.threshold.compare, v, level), count)
-        b.write("v", b.select(spike, b.const(0, state), v), name="v")
+        """Threshold, effect of a spike, counter."""
+        b, c, state = self.b, self.c, Int(self.target.voltage.bits)
+        level = b.value_or_param("threshold", state, np.asarray(c.threshold))
+        if c.most > 1:
+            number, after = count_spikes(b, v, level, c.most, count and count.blocked)
+            b.name_value(number, "count")
+            spike = b.compare("gt", number, b.const(0, Int(2)))
+        else:
+            spike = not_blocked(b, b.compare(self.target.threshold.compare, v, level), count)
+            if c.kind == "subtract":
+                down = b.sub(v, level, state, overflow="wrap")
+            else:
+                down = b.value_or_param("reset", state, np.asarray(c.reset))
+            after = b.select(spike, down, v)
+        b.write("v", after, name="v")
         b.spike(spike)
         if count is not None:
             count.finish(spike)

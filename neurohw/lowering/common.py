@@ -11,10 +11,19 @@ from neurohw.program import Builder, Int, Value
 from neurohw.program.philox import NORMAL_FRACTION_BITS
 from neurohw.targets import Target
 
+from .neuron import Membrane
 from .part import Part
 from .report import Log, worst
 
-__all__ = ["Counter", "Period", "decayed", "not_blocked", "refractory_period", "refuse_reset"]
+__all__ = [
+    "Counter",
+    "Period",
+    "decayed",
+    "not_blocked",
+    "refractory_period",
+    "refuse_cell",
+    "refuse_reset",
+]
 
 Array = np.ndarray
 _STEPS = Int(22)
@@ -68,6 +77,9 @@ def refractory_period(
     if rule.first == "spike_step":
         blocked, note = np.maximum(blocked - 1, 0), "counted from the step of the spike"
     mean = np.rint(blocked)
+    if rule.rounding == "up":  # of what binary fractions hold: 20 steps may come as 20.000000000001
+        mean = np.ceil(np.rint(blocked * 2**15) / 2**15)
+        note = "rounded up"
     if np.any(mean > high):
         raise LoweringError(
             "refractory period too long",
@@ -118,6 +130,25 @@ def refuse_reset(part: Part, kind: str) -> None:
         )
 
 
+def refuse_cell(part: Part, m: Membrane) -> None:
+    """Refuse a neuron that the target has not."""
+    cells = [set(cell.split()) for cell in part.target.offers.cells]
+    asked = {m.kind, "leaky" if np.any(m.rate) else "leakless"}
+    asked |= {"delta" if w.tau is None else "current" for w in part.wires} or {"delta"}
+    asked |= {"bias"} if m.driven else set()
+    asked |= {"rest"} if m.rests else set()
+    asked |= {"refractory"} if np.any(m.blocked) or np.any(m.jitter) else set()
+    if cells and not any(asked <= cell for cell in cells):
+        nearest = min(cells, key=lambda cell: len(asked - cell))
+        raise LoweringError(
+            f"{part.target.name} has no such neuron",
+            where=part.name,
+            got=f"{' '.join(sorted(asked))}: no neuron has {' '.join(sorted(asked - nearest))} too",
+            allowed="; ".join(part.target.offers.cells),
+            origin=part.neuron.origin.place,
+        )
+
+
 class Counter:
     """The refractory counter of one population."""
 
@@ -148,10 +179,14 @@ class Counter:
         b.write("refractory", b.select(spike, self._period, floor), name="refractory")
 
 
-def decayed(b: Builder, x: Value, keep: Array | int, label: str, dtype: Int) -> Value:
-    """``x * keep >> 12``, rounded towards zero; ``keep`` is 4096 minus the decay."""
-    kept = b.value_or_param(label, Int(14), np.asarray(keep))
-    return b.shr(b.mul(x, kept, Int(48)), 12, dtype, rounding="toward_zero")
+def decayed(
+    b: Builder, x: Value, keep: Array | int, label: str, dtype: Int, bits: int = 12,
+    rounding: str = "toward_zero",
+) -> Value:  # fmt: skip
+    """``x * keep >> bits``, rounded towards zero; ``keep`` is ``2**bits`` minus the decay."""
+    kept = b.value_or_param(label, Int(bits + 2), np.asarray(keep))
+    wide = Int(48) if bits <= 12 else Int(64)
+    return b.shr(b.mul(x, kept, wide), bits, dtype, rounding=rounding)
 
 
 def not_blocked(b: Builder, spike: Value, count: Counter | None) -> Value:

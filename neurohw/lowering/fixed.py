@@ -9,7 +9,7 @@ from neurohw.program import Int
 from neurohw.program.philox import NORMAL_FRACTION_BITS
 
 from .chip import ChipInput, ChipLIF, ChipNoise, chip_population
-from .common import refractory_period, refuse_reset
+from .common import refractory_period, refuse_cell, refuse_reset
 from .floating import realised_tau, weight_gain
 from .neuron import Membrane, current_decay
 from .part import Outcome, Part
@@ -19,7 +19,7 @@ from .scale import (
     Mantissas,
     bias_field,
     choose_scale,
-    decay_field,
+    decay_of,
     weight_field,
 )
 from .wires import Wire, single
@@ -37,6 +37,8 @@ class _Fields:
         self.name, self.m, self.wires, self.target = name, m, wires, target
         self.dt, self.method, self.log = part.dt, part.method, log
         refuse_reset(part, m.kind)
+        refuse_cell(part, m)
+        self.taus = sorted({w.tau or 0.0 for w in wires})
         self.gain = gain = weight_gain(name, m.gain, part.neuron.size)
         self.volts = [
             single(w.data) * w.of_target(gain) if w.tau is not None else single(w.data)
@@ -57,55 +59,47 @@ class _Fields:
                 Int(9) if by_sum else Int(self.target.current.input_bits), f.effective
             )
             exponent, value = f.exponent if by_sum else 0, w.carries(Int(48))
-            out.append(ChipInput(w.source, weights, delays[i], exponent, value))
+            k = self.taus.index(w.tau or 0.0)
+            out.append(ChipInput(w.source, weights, delays[i], exponent, value, k))
         return tuple(out)
 
-    def keep_u(self) -> Array:
-        """4096 minus the decay of the current."""
-        rule = self.target.current
-        taus = sorted({w.tau or 0.0 for w in self.wires})
-        if len(taus) > 1:
+    def currents(self) -> list[tuple[Array, Array]]:
+        """For each current what the step holds of its decay, and the factor that this is."""
+        rule, taus = self.target.current, self.taus
+        if len(taus) > rule.several:
             raise LoweringError(
-                f"{self.target.name} has one synaptic time constant per neuron",
+                f"{self.target.name} has "
+                + ("one synaptic time constant" if rule.several == 1
+                   else f"{rule.several} synaptic time constants") + " per neuron",
                 where=self.name,
                 got=", ".join(f"{t:g} s" if t else "a jump of V" for t in taus),
-                allowed="one",
+                allowed="one" if rule.several == 1 else f"at most {rule.several}",
                 fix="use one synapse model for all inputs",
-            )
-        tau = taus[0] if taus else None
-        leak = current_decay(tau, self.dt, self.method, f"{self.name}.tau_syn")
-        held = decay_field(np.float64(leak), rule.decay_min, rule.decay_max)
-        if tau:
-            self.log.rows.append(
-                Row(
-                    f"{self.name}.tau_syn",
-                    tau,
-                    realised_tau(float(held) / 4096, self.dt, self.method),
-                    "s",
-                    f"decay {int(held)}/4096",
-                )
-            )
-        return 4096 - held
+            )  # fmt: skip
+        out = []
+        for k, tau in enumerate(taus or [0.0]):
+            where = f"{self.name}.tau_syn{k if len(taus) > 1 else ''}"
+            leak = np.asarray(current_decay(tau, self.dt, self.method, where))
+            held, lost, note = decay_of(leak, rule, rule.decay_min)
+            if tau:
+                realised = realised_tau(float(lost), self.dt, self.method)
+                self.log.rows.append(Row(where, tau, realised, "s", note(0)))
+            out.append((held, 1 - lost))
+        return out
 
-    def keep_v(self) -> Array:
-        """4096 minus the decay of the membrane."""
-        held = decay_field(self.m.leak, 0, self.target.voltage.decay_max)
-        i = int(np.argmax(np.abs(held / 4096 - self.m.leak)))
-        tau = np.broadcast_to(self.m.tau, held.shape).flat[i]
-        self.log.rows.append(
-            Row(
-                f"{self.name}.tau",
-                float(tau),
-                realised_tau(float(held.flat[i]) / 4096, self.dt, self.method),
-                "s",
-                f"decay {int(held.flat[i])}/4096",
-            )
-        )
-        if np.any((held == 0) & (self.m.leak > 0)):
+    def keep_v(self) -> tuple[Array, Array]:
+        """What the step holds of the membrane's decay, and the factor that this is."""
+        leak = self.m.leak
+        held, lost, note = decay_of(leak, self.target.voltage, 0)
+        i = int(np.argmax(np.abs(lost - leak)))
+        tau = np.broadcast_to(self.m.tau, lost.shape).flat[i]
+        realised = realised_tau(float(lost.flat[i]), self.dt, self.method)
+        self.log.rows.append(Row(f"{self.name}.tau", float(tau), realised, "s", note(i)))
+        if np.any((lost == 0) & (leak > 0)):
             self.log.warnings.append(
                 f"{self.name}: the leak rounds to zero, the membrane never decays"
             )
-        return 4096 - held
+        return held, 1 - lost
 
     def threshold(self) -> Array:
         """Mantissa << shift."""
@@ -249,19 +243,21 @@ def lower_fixed(part: Part, m: Membrane) -> Outcome:
     """Lower a linear population, whose numbers are ``m``, to the integers of a chip."""
     name, target, dt = part.name, part.target, part.dt
     f = _Fields(part, m)
-    keep_u, keep_v, threshold, bias = f.keep_u(), f.keep_v(), f.threshold(), f.bias()
+    currents, (keep_v, decay_v) = f.currents(), f.keep_v()
+    threshold, bias = f.threshold(), f.bias()
     part.log.origins[name], part.log.scales[name] = m.origin, f.scale
     part.log.numbers |= {
-        ("decay_u", name): keep_u / 4096,
-        ("decay_v", name): keep_v / 4096,
+        ("decay_v", name): decay_v,
         ("threshold", name): threshold / f.scale + m.origin,
         ("bias", name): bias / f.scale,
         ("gain", name): m.gain,
     }
+    if len(currents) == 1:
+        part.log.numbers["decay_u", name] = currents[0][1]
     chip = ChipLIF(
         name=name,
         size=part.neuron.size,
-        keep_u=keep_u,
+        keep_u=tuple(keep for keep, _ in currents),
         keep_v=keep_v,
         threshold=threshold,
         bias=bias,
@@ -269,6 +265,8 @@ def lower_fixed(part: Part, m: Membrane) -> Outcome:
         inputs=f.inputs(part.delays),
         v_init=np.rint(m.init * f.scale).astype(np.int64),
         period=refractory_period(name, m.blocked, m.jitter, target, dt, part.log),
+        kind=m.kind,
+        most=part.most,
     )
     population, edges, watches = chip_population(chip, target)
     per_volt = 1 / f.scale
@@ -278,6 +276,8 @@ def lower_fixed(part: Part, m: Membrane) -> Outcome:
         "u": ("u", per_volt * m.per_volt, 0.0, "A"),
         "refractory": ("refractory", dt, 0.0, "s"),
     }
+    if chip.most > 1:
+        probes["count"] = ("count", 1.0, 0.0, "")
     if chip.period is None:
         del probes["refractory"]
     return population, edges, probes, watches

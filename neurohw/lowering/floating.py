@@ -10,7 +10,7 @@ from neurohw.errors import LoweringError
 from neurohw.program import Conv, DType, Edge, freeze
 from neurohw.program.bfloat16 import round_bfloat16
 
-from .common import refuse_reset
+from .common import refuse_cell, refuse_reset
 from .neuron import Membrane
 from .part import Outcome, Part
 from .report import Row, WeightErrors
@@ -36,7 +36,7 @@ def lower_float(part: Part, m: Membrane) -> Outcome:
             fix="use one synapse model for all inputs",
         )
     refuse_reset(part, m.kind)
-    _offered(part, m, taus, jumps)
+    refuse_cell(part, m)
     step = FloatStep(part, m, taus, jumps)
     _keep_numbers(part, m, step)
     held = float(step.real.storage.type(np.asarray(m.leak).flat[0]))
@@ -73,26 +73,6 @@ def _keep_numbers(part: Part, m: Membrane, step: FloatStep) -> None:
     }
     if len(step.decays) <= 1:
         log.numbers["decay_u", name] = step.decays[0] if step.decays else np.asarray(0.0)
-
-
-def _offered(part: Part, m: Membrane, taus: list[float], jumps: bool) -> None:
-    """Refuse a neuron that the target has not."""
-    cells = [set(cell.split()) for cell in part.target.offers.cells]
-    asked = {m.kind, "leaky" if np.any(m.rate) else "leakless"}
-    asked |= {"current"} if taus else set()
-    asked |= {"delta"} if jumps or not taus else set()
-    asked |= {"bias"} if m.driven else set()
-    asked |= {"rest"} if m.rests else set()
-    asked |= {"refractory"} if np.any(m.blocked) or np.any(m.jitter) else set()
-    if cells and not any(asked <= cell for cell in cells):
-        nearest = min(cells, key=lambda cell: len(asked - cell))
-        raise LoweringError(
-            f"{part.target.name} has no such neuron",
-            where=part.name,
-            got=f"{' '.join(sorted(asked))}: no neuron has {' '.join(sorted(asked - nearest))} too",
-            allowed="; ".join(part.target.offers.cells),
-            origin=part.neuron.origin.place,
-        )
 
 
 def connect_float(

@@ -19,11 +19,12 @@ from .fixed import lower_fixed
 from .floating import lower_float
 from .neuron import bind, linear, membrane
 from .numbers import Numbers
-from .part import NONE, Outcome, Part, ProbeMap
+from .part import NONE, Outcome, Part, ProbeMap, most_spikes
 from .programmable import lower_programmable
 from .report import Log, LoweringReport, Row
 from .sources import lower_driver, lower_relay
 from .timing import retime
+from .units import lower_units
 from .waveforms import no_waveforms
 from .wires import Wire, wires_of
 
@@ -153,7 +154,8 @@ def lower(
             bound = bind(p.name, p.model, p.mismatch, seed, devices)
             lowered, new_edges, probes, new_watches = _neurons(
                 Part(p.name, p.model, bound, p.noise, p.currents, incoming, own,
-                     latency[p.name], record, dt, method, log, numbers)
+                     latency[p.name], record, dt, method, log, numbers,
+                     most_spikes(p.name, wires, models, record))
             )  # fmt: skip
         except LoweringError as error:
             raise error.at(p.at(error.where.rpartition(".")[2])) from None
@@ -229,7 +231,9 @@ def _neurons(part: Part) -> Outcome:
             _refuse_rules(part)
         return lower_dynamics(part)
     m = part.numbers.membrane(part.name, membrane(part, form))
-    return lower_fixed(part, m) if target.fixed else lower_float(part, m)
+    if target.fixed:
+        return lower_units(part, m) if target.voltage.unit else lower_fixed(part, m)
+    return lower_float(part, m)
 
 
 def _refuse_rules(part: Part) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from .numbers import Numbers
 from .report import Log
 from .wires import Wire
 
-__all__ = ["NONE", "Outcome", "Part", "ProbeMap"]
+__all__ = ["NONE", "Outcome", "Part", "ProbeMap", "most_spikes"]
 
 NONE = Numbers({}, {}, {})
 
@@ -42,6 +42,8 @@ class Part:
         Step in s; ``method`` says how equations become one.
     numbers : Numbers
         What to compute with instead of what follows from the physics.
+    most : int
+        Spikes of one neuron in one step, at most.
     """
 
     name: str
@@ -57,3 +59,11 @@ class Part:
     method: str
     log: Log
     numbers: Numbers = NONE
+    most: int = 1
+
+
+def most_spikes(name: str, wires: list[Wire], drivers: Collection[str], target: Target) -> int:
+    """Spikes of one neuron in a step, at most."""
+    heard = any(w.source == name for w in wires)
+    driven = any(w.source in drivers for w in wires if w.target == name)
+    return target.firing.most if heard or driven else target.firing.readout or target.firing.most

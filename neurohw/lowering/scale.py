@@ -9,13 +9,16 @@ made whole, so that a threshold shared by the population is realised exactly.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from neurohw.errors import LoweringError
 from neurohw.targets import Target
+from neurohw.targets.registers import Current, Voltage
 
+from .chip_words import SHIFT_BITS
 from .neuron import Membrane
 from .wires import Wire
 
@@ -25,6 +28,8 @@ __all__ = [
     "bias_field",
     "choose_scale",
     "decay_field",
+    "decay_of",
+    "fan_in",
     "synapse_unit",
     "weight_field",
 ]
@@ -91,7 +96,7 @@ def choose_scale(
         if v.size and np.any(v):
             most = _limit(target, _sign(v)) << (target.weight.exponent_max + target.current.align)
             limits[f"weight of {w.where}"] = most / float(np.max(np.abs(v)))
-    together = _fan_in(wires, volts)
+    together = fan_in(wires, volts)
     if together:
         width = min(target.current.bits, target.current.input_bits + target.current.align)
         limits["sum of weights"] = (2 ** (width - 1) - 2**target.current.align) / together
@@ -117,7 +122,7 @@ def choose_scale(
     return float(mantissa * 2**field.shift / top), cause
 
 
-def _fan_in(wires: list[Wire], volts: list[Array]) -> float:
+def fan_in(wires: list[Wire], volts: list[Array]) -> float:
     """Volts that arrive at one neuron in one step when its inputs fire together."""
     target, size, trains = _strengths(wires, volts)
     if not size.size:
@@ -154,7 +159,7 @@ def synapse_unit(wires: list[Wire], tau: float | None, target: Target) -> float:
     largest = float(size.max(initial=0.0))
     if not largest:
         return 1.0
-    most = _fan_in(wires, weights)
+    most = fan_in(wires, weights)
     if tau:
         mean = RATE * tau * np.bincount(neuron, trains * size)
         deviation = np.sqrt(RATE * tau / 2 * np.bincount(neuron, trains * size**2))
@@ -172,6 +177,21 @@ def synapse_unit(wires: list[Wire], tau: float | None, target: Target) -> float:
 def decay_field(leak: Array | np.floating, low: int, high: int) -> Array:
     """Effective decay in 1/4096, an integer in low..high."""
     return np.clip(np.rint(4096 * np.asarray(leak)), low, high).astype(np.int64)
+
+
+def decay_of(
+    leak: Array, rule: Current | Voltage, low: int
+) -> tuple[Array, Array, Callable[[int], str]]:
+    """(what the step holds, share that is lost in a step, a note on one element) of a decay."""
+    if rule.decay == "shift":
+        with np.errstate(divide="ignore"):
+            wanted = np.rint(-np.log2(leak))
+        shift = np.clip(wanted, 0, rule.decay_shift).astype(np.int64)
+        note = "x - (x >> {}), at least 1, linear below 2**{}"
+        lost = np.ldexp(1.0, -shift)
+        return 2**SHIFT_BITS >> shift, lost, lambda i: note.format(*[shift.flat[i]] * 2)
+    held = decay_field(leak, low, rule.decay_max)
+    return 4096 - held, held / 4096, lambda i: f"decay {int(held.flat[i])}/4096"
 
 
 def bias_field(bias: Array, scale: float, target: Target) -> tuple[Array, Array, int]:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from neurohw.errors import TargetError
 
+from .registers import Bias, Current, Threshold, Voltage, Weight
 from .simulator import CELL_WORDS, Arrival, Firing, Offers
 
 __all__ = [
@@ -86,64 +87,6 @@ class Functions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Current:
-    """The synaptic current ``u``; used before its next decay (``v`` sees the new ``u``).
-
-    Attributes
-    ----------
-    overflow : str
-        ``wrap``: two's complement in ``bits``; ``saturate``: the nearer end. ``wrap_once``: in
-        32-bit arithmetic, values above 2**(bits-1) have 2**bits subtracted, values at or below
-        -2**(bits-1) have it added, once; not where neurons have ``products``.
-    input_bits, input_overflow
-        Width of the sum of weights of one step, before it is aligned.
-    align : int
-        Left shift of the sum of weights.
-    decay_max : int
-        Largest effective decay in 1/4096; ``decay_min`` the smallest.
-    single : bool
-        One current (one time constant) for all synapses of a neuron.
-    state_always : bool
-        The current is a state even where synapses have no time constant (its decay is then 1).
-    """
-
-    bits: int = 24
-    overflow: Literal["wrap", "saturate", "wrap_once"] = "wrap"
-    input_bits: int = 32
-    input_overflow: Literal["wrap", "saturate"] = "wrap"
-    align: int = 6
-    decay_min: int = 0
-    decay_max: int = 4096
-    single: bool = False
-    state_always: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Voltage:
-    """The membrane variable ``v``: clipped to +-(2**(bits-1) - 1) on fixed-point targets.
-
-    On those with ``products`` it saturates at the ends of its word, as every state does.
-
-    ``drive_bits``: current plus bias plus noise wraps (two's complement) in so many bits before
-    it is added to the decayed ``v``; ``sum_bits``: the sums wrap in so many bits. 64: no limit.
-    """
-
-    bits: int = 24
-    decay_max: int = 4096
-    sum_bits: int = 64
-    drive_bits: int = 64
-
-
-@dataclass(frozen=True, kw_only=True)
-class Threshold:
-    """A spike is ``v compare threshold``; on fixed point the threshold is mantissa << shift."""
-
-    compare: Literal["gt", "ge"] = "ge"
-    mantissa_bits: int = 17
-    shift: int = 6
-
-
-@dataclass(frozen=True, kw_only=True)
 class Reset:
     """``timing = next_step`` resets at the start of the step after the spike; ``moved_up`` is the
     same, done already in the step of the spike: V is compared with a threshold's worth taken off
@@ -159,43 +102,19 @@ class Reset:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bias:
-    """Constant current: mantissa (signed) << exponent."""
-
-    mantissa_bits: int = 13
-    exponent_max: int = 7
-
-
-@dataclass(frozen=True, kw_only=True)
 class Refractory:
     """A register value R blocks ``R + blocked_offset`` steps; register_max 0 means none exists.
 
     ``first``: whether a period of k steps blocks the k steps after the spike (``next_step``), or
-    counts the step of the spike and blocks k - 1 (``spike_step``).
+    counts the step of the spike and blocks k - 1 (``spike_step``). ``rounding``: of a period to
+    whole steps, to the ``nearest`` or ``up``.
     """
 
     register_min: int = 0
     register_max: int = 2**20
     blocked_offset: int = 0
     first: Literal["next_step", "spike_step"] = "next_step"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Weight:
-    """Integer mantissas and a shared exponent.
-
-    ``exponent_on = weight``: each weight is floor(mantissa * 2**exponent) and then aligned.
-    ``exponent_on = sum``: the exponent shifts the sum of mantissas (floor).
-    ``mixed_even``: where signs are mixed, mantissas are multiples of two.
-    """
-
-    exponent_min: int = -8
-    exponent_max: int = 7
-    exponent_on: Literal["weight", "sum"] = "weight"
-    mixed_even: bool = True
-    positive_max: int = 255
-    mixed_max: int = 254
-    mixed_min: int = -256
+    rounding: Literal["nearest", "up"] = "nearest"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -276,10 +195,32 @@ def _dependent(t: Target) -> Iterator[tuple[str, Any, str, bool]]:
         "1, or compare ge and reset in the same step",
         (plain or not several),
     )
-    floats = (t.arrival, t.firing) == (Arrival(), Firing()) and t.reset.timing == "same_step"
+    only = Arrival(decays=t.arrival.decays)
+    integers = t.arrival == only and t.reset.timing == "same_step"
     yield (
         "number.arithmetic",
         "fixed",
-        "float, for rules of arrival, firing or a later reset",
-        (floats or not t.fixed),
+        "float, for rules of arrival other than decays, or a later reset",
+        (integers or not t.fixed),
+    )
+    once = t.current.overflow == "wrap_once"
+    yield (
+        "current.overflow",
+        "wrap_once",
+        "wrap, saturate with arrival.decays or several",
+        (not once or (not t.arrival.decays and t.current.several == 1)),
+    )
+    units = (t.voltage.unit > 0, t.current.unit > 0, t.weight.exponent_on == "current")
+    yield (
+        "voltage.decay",
+        t.voltage.decay,
+        "closed_form, with units of voltage and current",
+        (units == (t.voltage.decay == "closed_form",) * 3),
+    )
+    products = t.fixed and t.neuron.functions == "products"
+    yield (
+        "neuron.functions",
+        "products",
+        "linear, for rules of arrival and firing",
+        (not products or (t.arrival, t.firing) == (Arrival(), Firing())),
     )

@@ -1,4 +1,4 @@
-"""Rules in which simulators differ that compute in floats."""
+"""Rules that simulators of floats differ in; some of them are rules of chips as well."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ CELL_WORDS = frozenset(
 
 @dataclass(frozen=True, kw_only=True)
 class Arrival:
-    """When and how what arrives in a step gets into V, on targets that compute in floats.
+    """When and how what arrives in a step gets into V.
 
-    A kind of neuron is ``delta`` or ``current``, by its synapses.
+    Fixed-point targets know only ``decays``. A kind of neuron is ``delta`` or ``current``, by its
+    synapses.
 
     Attributes
     ----------
@@ -54,7 +55,7 @@ class Arrival:
 
 @dataclass(frozen=True, kw_only=True)
 class Firing:
-    """How often a neuron may spike in a step, and how low V can get; on targets with floats.
+    """How often a neuron may spike in a step, and how low V can get.
 
     Attributes
     ----------
@@ -62,18 +63,24 @@ class Firing:
         Spikes of one neuron in one step. Above 1, their number is how many times the threshold
         (against V_reset) goes into V; synapses multiply it by their weight, and where a spike
         subtracts, each does.
+    readout : int
+        The same for a population that hears no driver and that no synapse hears; 0: as ``most``.
+    given : int
+        Spikes that one element of a driver (a pool) brings in a step, at most; 0: no limit.
     floor : float
         Lower limit of V, in multiples of the distance from V_reset to the threshold, at most 0;
         ``-inf``: none.
     """
 
     most: int = 1
+    readout: int = 0
+    given: int = 0
     floor: float = -math.inf
 
 
 @dataclass(frozen=True, kw_only=True)
 class Offers:
-    """The neurons that a simulator has; none listed: no restriction.
+    """The neurons that a target has; none listed: no restriction.
 
     A cell is a set of words: its kind (``delta``, ``current``), what a spike does (``to``,
     ``subtract``, ``none``), whether it may be ``leaky`` or ``leakless``, whether it takes a

@@ -1,7 +1,7 @@
 """Golden files: what independent emulators computed, in chip integers.
 
-``make_loihi1.py`` made the ``loihi1_*`` files and documents their convention (step numbering,
-when u and v are sampled) and their parameters.
+``make_xylo.py`` made ``xylo.npz`` and documents it. ``make_loihi1.py`` made the ``loihi1_*`` files
+and documents their convention (step numbering, when u and v are sampled) and their parameters.
 """
 
 import json
@@ -47,3 +47,16 @@ def load_weight_tables(name):
     with np.load(HERE / f"{name}.npz", allow_pickle=False) as data:
         tables = {k: data[k].astype(np.int64) for k in data.files if k != "first_exp"}
         return int(data["first_exp"]), tables
+
+
+def load_xylo():
+    """The cases of ``xylo.npz``, a dict each: parameters as in the file's JSON, arrays as int64."""
+    cases = []
+    with np.load(HERE / "xylo.npz", allow_pickle=False) as data:
+        for i, text in enumerate(data["meta"]):
+            head = f"case{i:03d}/"
+            arrays = {k.removeprefix(head): data[k].astype(np.int64)
+                      for k in data.files if k.startswith(head)}  # fmt: skip
+            cases.append({**json.loads(str(text)), **arrays})
+            cases[-1]["id"] = f"xylo-{i:03d}-{cases[-1]['kind']}"
+    return cases
