@@ -69,7 +69,7 @@ def write_case(path: Path, case: Case) -> None:
     write_nir(path, case.graph)
 
     def strip(group: Any) -> None:
-        for name, item in group.items():
+        for item in group.values():
             if isinstance(item, h5py.Group):
                 for field in case.drop:
                     item.pop(field, None) if field in item else None

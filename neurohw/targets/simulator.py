@@ -9,18 +9,7 @@ from typing import Literal
 __all__ = ["CELL_WORDS", "Arrival", "Firing", "Offers"]
 
 CELL_WORDS = frozenset(
-    [
-        "delta",
-        "current",
-        "to",
-        "subtract",
-        "none",
-        "leaky",
-        "leakless",
-        "bias",
-        "rest",
-        "refractory",
-    ]
+    ["delta", "current", "to", "subtract", "none", "leaky", "leakless", "bias", "rest", "refractory"]
 )
 
 
