@@ -5,6 +5,7 @@ from neurohw.io.nir.data import EventData, GraphData, GridData, NodeData
 from neurohw.io.nir.datafile import parse_data, read_data, write_data
 from neurohw.io.nir.exchange import data_of_recording, inputs_of_data
 from neurohw.io.nir.graph import Graph, Node
+from neurohw.io.nir.lint import Finding, Framework, frameworks, lint
 from neurohw.io.nir.reader import Limits, parse_nir, read_nir
 from neurohw.io.nir.schema import GRAPH, KINDS, Field, Kind
 from neurohw.io.nir.shapes import Flat, Ports, complete, flatten, infer_shapes
@@ -15,7 +16,9 @@ __all__ = [
     "KINDS",
     "EventData",
     "Field",
+    "Finding",
     "Flat",
+    "Framework",
     "Graph",
     "GraphData",
     "GridData",
@@ -28,8 +31,10 @@ __all__ = [
     "complete",
     "data_of_recording",
     "flatten",
+    "frameworks",
     "infer_shapes",
     "inputs_of_data",
+    "lint",
     "parse_data",
     "parse_nir",
     "read_data",
