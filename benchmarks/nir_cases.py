@@ -6,13 +6,14 @@ step, and for the neurons the gains that its exporter writes. So what a change d
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from neurohw.io.nir import KINDS, Graph, Node
+from neurohw.io.nir import KINDS, Graph, Node, infer_shapes
 
 __all__ = ["PRESETS", "Case", "Preset", "cases"]
 
@@ -92,18 +93,20 @@ def cases(framework: str) -> Iterator[Case]:
             yield replace(
                 base, id=f"{kind}/{name}/{what}", graph=graph, base=base.id, drop=drop, **more
             )
+        if kind in ("IF", "LIF", "CubaLIF"):
+            graph = _around(base.graph["node"], (2,), Node("Linear", {"weight": [[1, 2], [3, 4]]}))
+            yield replace(base, id=f"{kind}//before a Linear", graph=graph)
     yield from _graphs(p)
 
 
-def _around(node: Node, shape: tuple[int, ...]) -> Graph:
-    """Input, the node, Output."""
-    from neurohw.io.nir import infer_shapes
-
+def _around(node: Node, shape: tuple[int, ...], after: Node | None = None) -> Graph:
+    """Input, the node, perhaps another, Output."""
     nodes = {"input": Node("Input", {"shape": shape}), "node": node}
-    graph = Graph(nodes, (("input", "node"),))
-    gives = infer_shapes(graph)[0]["node"].gives or shape
+    nodes |= {"after": after} if after else {}
+    edges = tuple(itertools.pairwise(nodes))
+    gives = infer_shapes(Graph(nodes, edges))[0]["after" if after else "node"].gives or shape
     nodes["output"] = Node("Output", {"shape": gives})
-    return Graph(nodes, (("input", "node"), ("node", "output")))
+    return Graph(nodes, tuple(itertools.pairwise(nodes)))
 
 
 def _base(kind: str, p: Preset) -> Case:

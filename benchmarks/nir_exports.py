@@ -69,7 +69,8 @@ def _norse() -> Mapping[str, Net]:
 
     def box(n: int) -> Any:
         return norse.LIFBoxCell(norse.LIFBoxParameters(
-            tau_mem_inv=100 * torch.ones(n), v_leak=torch.zeros(n), v_th=torch.ones(n)))  # fmt: skip
+            tau_mem_inv=100 * torch.ones(n), v_leak=torch.zeros(n),
+            v_th=torch.ones(n)))  # fmt: skip
 
     def feed() -> Any:
         net = norse.SequentialState(nn.Linear(3, 4), box(4), nn.Linear(4, 2), norse.LIBoxCell())

@@ -15,8 +15,10 @@ Every case of :mod:`nir_cases` is written as a file, run by the framework in its
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
 import json
+import math
 import os
 import subprocess
 import sys
@@ -46,6 +48,8 @@ READERS = {
     "sinabs": ("nir==1.0.4", "nirtorch==2.0.2"),
     "rockpool": ("nir==1.0.4", "nirtorch==2.0.2"),
 }
+
+EXPORTERS = ("snntorch", "norse", "sinabs", "spikingjelly", "rockpool")
 
 _NEURON = ("input unscaled", "spike at the threshold", "many spikes")
 CANDIDATES: Mapping[str, tuple[str, ...]] = {
@@ -160,27 +164,23 @@ def judged(framework: str, every: list[Case], outcomes: Mapping[str, Any]) -> di
 
 
 def run_framework(framework: str, python: str, readers: Path, folder: Path) -> dict[str, Any]:
-    """Write the cases, run them in the framework's environment, and judge."""
-    every = list(cases(framework))
+    """Write the cases and run them in the framework's environment: versions, id -> what it gave."""
     jobs = []
-    for number, case in enumerate(every):
+    for number, case in enumerate(cases(framework)):
         file, given = folder / f"{number}.nir", folder / f"{number}.npy"
         write_case(file, case)
         np.save(given, case.x)
         jobs.append({"id": case.id, "file": str(file), "input": str(given)})
     (folder / "jobs.json").write_text(json.dumps(jobs))
+    files = [str(folder / "jobs.json"), str(folder / "out.json")]
+    _peer("nir_peer.py", [framework, *files], framework, python, readers)
+    return json.loads((folder / "out.json").read_text())
+
+
+def _peer(script: str, arguments: list[str], framework: str, python: str, readers: Path) -> str:
     env = {**os.environ, "PYTHONPATH": str(_reader(readers, framework, python))}
-    command = [python, str(Path(__file__).with_name("nir_peer.py")), framework]
-    subprocess.run(
-        [*command, str(folder / "jobs.json"), str(folder / "out.json")], env=env, check=True
-    )
-    found = json.loads((folder / "out.json").read_text())
-    if os.environ.get("KEEP"):
-        Path(os.environ["KEEP"], f"{framework}.json").write_text(json.dumps(found))
-    return {
-        "versions": found["versions"],
-        "cases": judged(framework, every, found["outcomes"]),
-    }
+    command = [python, str(Path(__file__).with_name(script)), *arguments]
+    return subprocess.run(command, env=env, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def _reader(folder: Path, framework: str, python: str) -> Path:
@@ -193,6 +193,47 @@ def _reader(folder: Path, framework: str, python: str) -> Path:
     return place
 
 
+def keep(path: Path, framework: str, found: Mapping[str, Any], told: Mapping[str, Any]) -> None:
+    """Put what a framework gave and how it was judged beside what the others gave.
+
+    Outputs are one float32 array for each framework in the .npz beside the .json, which has their
+    shapes in order.
+    """
+    record = json.loads(path.read_text()) if path.exists() else {}
+    arrays: dict[str, np.ndarray] = {}
+    with contextlib.suppress(FileNotFoundError), np.load(path.with_suffix(".npz")) as old:
+        arrays |= old
+    flat, rows = [np.zeros(0)], {}
+    for name, x in found["outcomes"].items():
+        rows[name] = dict(told[name])
+        if x.get("output") is not None:
+            array = np.asarray(x["output"])
+            rows[name]["shape"] = list(array.shape)
+            flat.append(array.reshape(-1))
+    record.setdefault("origin", "python benchmarks/nir_frameworks.py")
+    record.setdefault("frameworks", {})[framework] = {"versions": found["versions"], "cases": rows}
+    record["frameworks"] = dict(sorted(record["frameworks"].items()))
+    arrays[framework] = np.concatenate(flat).astype(np.float32)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(record, indent=1) + "\n")
+    np.savez_compressed(path.with_suffix(".npz"), allow_pickle=False, **arrays)
+
+
+def golden(path: Path = GOLDEN) -> dict[str, dict[str, Any]]:
+    """Framework -> versions, and cases with their outputs, as :func:`keep` wrote them."""
+    record = json.loads(path.read_text())["frameworks"]
+    with np.load(path.with_suffix(".npz")) as arrays:
+        for framework, found in record.items():
+            at, flat = 0, arrays[framework]
+            for x in found["cases"].values():
+                x["output"] = None
+                if "shape" in x:
+                    size = math.prod(x["shape"])
+                    x["output"] = flat[at : at + size].reshape(x["shape"])
+                    at += size
+    return record
+
+
 def main() -> int:
     """Run, print, and keep."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -201,18 +242,19 @@ def main() -> int:
     parser.add_argument("--only", type=lambda x: x.split(","), default=list(READERS))
     parser.add_argument("--out", type=Path, default=GOLDEN)
     options = parser.parse_args()
-    record = json.loads(options.out.read_text()) if options.out.exists() else {"frameworks": {}}
-    record["origin"] = "python benchmarks/nir_frameworks.py"
     options.readers.mkdir(parents=True, exist_ok=True)
     for framework in options.only:
         with tempfile.TemporaryDirectory() as folder:
             found = run_framework(framework, options.python, options.readers, Path(folder))
-        record["frameworks"][framework] = found
-        counts = Counter(x["outcome"] for x in found["cases"].values())
-        print(framework, found["versions"], dict(counts))
-    record["frameworks"] = dict(sorted(record["frameworks"].items()))
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(record, indent=1) + "\n")
+        told = judged(framework, list(cases(framework)), found["outcomes"])
+        keep(options.out, framework, found, told)
+        counts = Counter(x["outcome"] for x in told.values())
+        print(framework, found["versions"], dict(counts), flush=True)
+        if framework in EXPORTERS:
+            folder = str(options.out.parent)
+            out = _peer("nir_exports.py", [framework, folder], framework, options.python,
+                        options.readers)  # fmt: skip
+            print("  exports:", out.strip(), flush=True)
     return 0
 
 

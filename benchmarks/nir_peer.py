@@ -85,6 +85,7 @@ FRAMEWORKS: dict[str, Callable[[Any], Callable[[Any], list[Any]]]] = {
 
 
 def _first(out: Any) -> Any:
+    """The spikes, where a neuron at the end gives its state too."""
     return out[0] if isinstance(out, tuple) else out
 
 
@@ -95,9 +96,7 @@ def _stepped(net: Any) -> Callable[[Any], list[Any]]:
         state, out = None, []
         for now in x:
             given, state = net(now[None], state)
-            if isinstance(given, tuple):
-                raise TypeError(f"the output is a tuple of {len(given)}, not a tensor")
-            out.append(given[0])
+            out.append(_first(given)[0])
         return out
 
     return run
