@@ -7,6 +7,7 @@ from neurohw.io.nir.datafile import parse_data, read_data, write_data
 from neurohw.io.nir.exchange import data_of_recording, inputs_of_data
 from neurohw.io.nir.from_network import graph_of_network
 from neurohw.io.nir.graph import Graph, Node
+from neurohw.io.nir.lint import Finding, Framework, frameworks, lint
 from neurohw.io.nir.reader import Limits, parse_nir, read_nir
 from neurohw.io.nir.schema import GRAPH, KINDS, Field, Kind
 from neurohw.io.nir.shapes import Flat, Ports, complete, flatten, infer_shapes
@@ -18,7 +19,9 @@ __all__ = [
     "KINDS",
     "EventData",
     "Field",
+    "Finding",
     "Flat",
+    "Framework",
     "Graph",
     "GraphData",
     "GridData",
@@ -36,6 +39,8 @@ __all__ = [
     "infer_shapes",
     "inputs_of_data",
     "network_of_graph",
+    "frameworks",
+    "lint",
     "parse_data",
     "parse_nir",
     "read_data",
