@@ -3,7 +3,8 @@
 The forecast lowers the network twice, onto ``float64`` with the same method and onto the target,
 and compares what the two programs compute with. Nothing is run. That a population will be silent
 is a bound, not a guess: even if every source that can fire fires in every step, its potential stays
-below the threshold. Rates are those of the mean input, without fluctuations.
+below the threshold. Rates are those of the mean input, without fluctuations, by the rules of the
+target's record: when input arrives, what a spike does, how many there may be in a step.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from neurohw.lowering import Lowered, LoweringReport, lower
-from neurohw.lowering.wires import wires_of
+from neurohw.lowering.wires import Wire, wires_of
 from neurohw.network import Network, Poisson, PooledPoisson, Regular
 from neurohw.network.waveforms import Waveform
 from neurohw.targets import Target, load_target
@@ -142,8 +143,9 @@ def forecast(
     asked = lower(network, "float64", dt=dt, method=method, seed=seed)
     models = {d.name: d.model for d in network.drivers}
     wires = [w for c in network.connections for w in wires_of(c, dt, models.get(c.source))]
-    sides = [_side(network, x, inputs_of(wires, x), _spikes(network, dt, rates or {}))
-             for x in (asked, held)]  # fmt: skip
+    spikes = _spikes(network, dt, rates or {})
+    sides = [_side(network, x, r, wires, spikes, seed)
+             for x, r in ((asked, load_target("float64")), (held, record))]  # fmt: skip
     layers, findings = [], []
     for p in network.populations:
         a, h = (s.get(p.name) for s in sides)
@@ -163,7 +165,7 @@ class _Population:
     neurons: Neurons
     inputs: list[Inputs]
     silent: bool
-    arriving: np.ndarray | None  # mean volts per step
+    arriving: np.ndarray | None  # mean drive, volts per step
     spikes: float  # mean per neuron and step; NaN if not known
 
 
@@ -180,11 +182,16 @@ def _spikes(network: Network, dt: float, rates: Mapping[str, float]) -> dict[str
 
 
 def _side(
-    network: Network, lowered: Lowered, inputs: dict[str, list[Inputs]], spikes: dict[str, float]
-) -> dict[str, _Population]:
+    network: Network, lowered: Lowered, record: Target, wires: list[Wire],
+    spikes: dict[str, float], seed: int,
+) -> dict[str, _Population]:  # fmt: skip
     """Every linear population of one lowering: whether it can fire, and how often it will."""
     models = {p.name: p for p in network.populations}
-    neurons = {n: neurons_of(n, p.size, lowered.numbers) for n, p in models.items()}
+    inputs = inputs_of(wires, lowered, dict.fromkeys(models, record.firing.most))
+    neurons = {
+        n: neurons_of(p, lowered.numbers, record, lowered.report.dt, inputs.get(n, []), seed)
+        for n, p in models.items()
+    }
     active = {d.name for d in network.drivers if spikes.get(d.name) != 0.0}
     while True:  # whoever can be lifted by those who can fire can fire
         more = {
@@ -206,8 +213,7 @@ def _side(
         arriving = expected(inputs.get(n, []), x, mean)
         count = np.nan
         if arriving is not None and not models[n].currents:
-            rest = np.rint(np.asarray(getattr(models[n].model, "t_ref", 0.0)) / lowered.report.dt)
-            count = float(np.mean(1 / (x.steps_to_threshold(arriving) + rest)))
+            count = float(np.mean(x.rate(arriving)))
             mean[n] = count
         out[n] = _Population(x, inputs.get(n, []), n not in active, arriving, count)
     return out
@@ -266,15 +272,14 @@ def _largest(held: np.ndarray, asked: np.ndarray) -> float:
 
 
 def _fi_error(x: Neurons, y: Neurons) -> float:
-    """Of the rate at constant inputs; the same volts per step go into both."""
-    worst = 0.0
-    for level in LEVELS:
-        drive = np.maximum(level * x.threshold * (1 - x.keep_v), 1e-300)
-        fast = np.where(x.keep_v < 1, drive, level * x.threshold / 100)
-        n, m = ((k.steps_to_threshold((fast - k.bias) * (1 - k.keep_u))) for k in (x, y))
-        error = n / m - 1
-        worst = error.flat[np.argmax(np.abs(error))] if np.abs(error).max() > abs(worst) else worst
-    return float(worst)
+    """Of the rate at constant currents; the same volts per step go into both."""
+    level = np.array(LEVELS)[:, None]
+    leaky = np.maximum(level * x.threshold * (1 - x.keep_v), 1e-300)
+    drive = np.where(x.keep_v < 1, leaky, level * x.threshold / 100)
+    n, m = (k.rate(drive - k.bias, jumps=False) for k in (x, y))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        error = np.where(n > 0, m / n - 1, 0.0)
+    return float(error.flat[np.argmax(np.abs(error))])
 
 
 def _of_layer(x: Layer) -> list[Finding]:
@@ -314,7 +319,7 @@ def _of_report(
         scale = held.numbers.scales.get(name)
         if x.arriving is None or not scale:
             continue
-        mean = float(np.max(np.abs(x.arriving / (1 - x.neurons.keep_u)))) * scale
+        mean = float(np.max(np.abs(x.arriving))) * scale
         most = 2.0 ** (record.current.bits - 1)
         if mean > most:
             text = (f"{name}: the mean current alone is {mean / most:.2g} times what "
