@@ -16,6 +16,7 @@ from neurohw.cli.source import (
     Dt,
     Duration,
     File,
+    Losses,
     Method,
     Seed,
     Steps,
@@ -58,6 +59,7 @@ def plan(
     trials: Trials = None,
     seed: Seed = None,
     method: Method = "",
+    losses: Losses = False,
     fail_on: FailOn = "",
     strict: Annotated[bool, typer.Option("--strict", help="--fail-on all.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
@@ -85,7 +87,8 @@ def plan(
         with progress() as tick:
             ran = measure(
                 source.network, target, dt=spec.dt, steps=spec.steps, trials=spec.trials,
-                seed=spec.seed, method=method, inputs=inputs, backend=backend, progress=tick,
+                seed=spec.seed, method=method, inputs=inputs, backend=backend, losses=losses,
+                progress=tick,
             )  # fmt: skip
     if as_json:
         import json
