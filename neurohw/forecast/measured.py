@@ -14,7 +14,7 @@ from neurohw.recording import Recording
 from neurohw.run import run_program, with_spikes
 from neurohw.targets import Target, load_target
 
-from .forecast import LARGE, Finding
+from .findings import LARGE, Finding
 
 __all__ = ["KINDS", "Measured", "findings_of", "measure"]
 
