@@ -59,10 +59,10 @@ def _scales(name: str, c: Choice) -> Iterator[Rejected]:
     limits = sorted(c.limits.items(), key=lambda x: x[1])
     tightest, least = limits[0]
     for k, (field, limit) in enumerate(limits[1:], 1):
-        over = ", ".join(f"{f} {limit / x:.3g}-fold" for f, x in limits[:k] if limit > x)
+        over = ", ".join(f"{limit / x:.3g} for {f}" for f, x in limits[:k] if limit > x)
         if limit > least:
             yield Rejected(where, taken, f"{limit:.4g}/V, all that {field} allows",
-                           f"exceeds {over}")  # fmt: skip
+                           f"too large by a factor of {over}")  # fmt: skip
     if c.scale < 0.999 * least:
         why = "the chip's noise comes in powers of two" if "noise" in c.cause else (
             "the threshold's mantissa is whole"
