@@ -15,6 +15,7 @@ import neurohw as nh
 from neurohw.forecast import forecast, measure
 
 DT, STEPS = 1e-3, 1000
+THRESHOLDS = np.array([1.45, 1.0, 1.1, 1.2])
 
 
 def net(source: Any, synapse: Any, **model: Any) -> nh.Network:
@@ -84,18 +85,17 @@ def coarse(largest: float) -> nh.Network:
     """Perfect integrators on a constant current, thresholds of their own, and one large weight."""
     weight = np.zeros((4, 1))
     weight[0, 0] = largest
-    model = {"tau": None, "g_L": 0.0, "V_th": np.array([1.45, 1.0, 1.1, 1.2]), "I_bias": 0.02}
+    lif = nh.LIF(size=4, C=1e-3, g_L=0.0, E_L=0.0, V_th=THRESHOLDS, V_reset=0.0, I_bias=0.02)
     made = nh.Network("coarse")
     made.driver("in", nh.SpikeArray(size=1))
-    made.population("hidden", nh.LIF(size=4, C=1e-3, E_L=0.0, V_reset=0.0,
-                                     **{k: v for k, v in model.items() if v is not None}))  # fmt: skip
+    made.population("hidden", lif)
     made.connect("in", "hidden", nh.Delta(weight=weight), delay=DT)
     made.probe("hidden", "v_pre")
     return made
 
 
 def test_a_threshold_is_coarse() -> None:
-    """A weight of -6000 V leaves a threshold seven units; the potential at each spike shows them."""
+    """A weight of -6000 V leaves a threshold seven units; V at the spikes shows them."""
     layer = forecast(coarse(-6000.0), "loihi1", dt=DT).layer("hidden")
     assert "the threshold is off by" in warned(coarse(-6000.0))["threshold"]
     given = np.zeros((STEPS, 1), bool)
@@ -103,10 +103,9 @@ def test_a_threshold_is_coarse() -> None:
                  inputs={"in": given})  # fmt: skip
     v = np.asarray(rec.trace("hidden", "v_pre"))[:, 0]
     fired = rec.spikes("hidden").dense(rec.probes.trials, 0, STEPS, 4)[:, 0]
-    asked = np.array([1.45, 1.0, 1.1, 1.2])
     low = np.array([v[~fired[:, i], i].max() for i in range(4)])
     high = np.array([v[fired[:, i], i].min() for i in range(4)])
-    low, high = low / asked - 1, high / asked - 1  # the realised threshold lies between
+    low, high = low / THRESHOLDS - 1, high / THRESHOLDS - 1  # the realised threshold lies between
     worst = int(np.argmax(np.abs(low + high)))
     assert abs(layer.threshold_error) > 0.05
     assert low[worst] <= layer.threshold_error <= high[worst]
