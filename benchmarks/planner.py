@@ -5,10 +5,13 @@ or two layers, weights log-uniform over three orders of magnitude. Input is the 
 every side: Poisson trains, or an array of spikes whose rate swings. A network is kept if the mean
 rate of each of its layers is within 5 % of float64's (same method, same step).
 
-Three programs are run beside float64's:
+Four programs are run beside float64's:
 
 ``planner``
     What :func:`neurohw.lowering.lower` makes of it.
+``gain kept``
+    The same of a network whose weights and constant currents are multiplied so that a constant
+    input reaches the same potential in spite of the rounded decays.
 ``by hand``
     Plain max-scaling, as one writes parameters for Lava or a chip by hand: the largest weight of a
     population gets the largest mantissa (exponent 0), and threshold, bias and decays are rounded
@@ -48,7 +51,7 @@ sys.path[1:1] = [str(Path(__file__).parent / "peers"), str(Path(__file__).parent
 NETWORKS, LEAST, WITHIN = 100, 200, 0.05
 DECADES, STEPS_OF = 3.0, (1e-4, 2.5e-4, 5e-4, 1e-3)
 DURATION, DELAY, REST, THRESHOLD, CAPACITY = 1.0, 1e-3, -70e-3, -50e-3, 0.2e-9
-WAYS = ("planner", "by hand", "decays alone")
+WAYS = ("planner", "gain kept", "by hand", "decays alone")
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +100,23 @@ def case(seed: int, duration: float = DURATION) -> Case:
         net.connect(before, name, nh.Exponential(weight=w * drive / mean, tau=tau_syn), delay=DELAY)
         before, many, heard = name, size, 40.0
     return Case(net, dt, steps, inputs)
+
+
+def gain_kept(x: Case, planned: Lowered) -> Network:
+    """The network with inputs that make up for the decays of ``planned``."""
+    made, held = Network(x.network.name), planned.numbers.values
+    for d in x.network.drivers:
+        made.driver(d.name, d.model)
+    for p in x.network.populations:
+        c = next(c for c in x.network.connections if c.target == p.name)
+        lif: Any = p.model
+        v = (1 - held["decay_v", p.name]) * lif.tau / x.dt
+        u = (1 - held["decay_u", p.name]) * c.synapse.tau / x.dt
+        made.population(p.name, lif.replace(I_bias=lif.I_bias * v))
+        weight = np.asarray(c.weight) * u * v
+        made.connect(c.source, p.name, nh.Exponential(weight=weight, tau=c.synapse.tau),
+                     delay=DELAY)  # fmt: skip
+    return made
 
 
 def by_hand(x: Case, planned: Lowered) -> Program:
@@ -160,7 +180,9 @@ def measured(x: Case, seed: int) -> dict[str, Any] | None:
     planned = lower(x.network, "loihi1", dt=x.dt, method="euler", seed=seed)
     only = planned.numbers.only(["decay_u", "decay_v"])
     decays = lower(x.network, "float64", dt=x.dt, method="euler", seed=seed, numbers=only)
-    programs = {"planner": planned.program, "decays alone": decays.program}
+    kept = lower(gain_kept(x, planned), "loihi1", dt=x.dt, method="euler", seed=seed)
+    programs = {"planner": planned.program, "gain kept": kept.program,
+                "decays alone": decays.program}  # fmt: skip
     try:
         programs["by hand"] = by_hand(x, planned)
     except ValueError:
