@@ -22,6 +22,7 @@ from neurohw.cli.source import (
     Dt,
     Duration,
     File,
+    Losses,
     Method,
     Seed,
     Steps,
@@ -54,6 +55,7 @@ def run(
     seed: Seed = None,
     method: Method = "",
     data: Data = None,
+    losses: Losses = False,
     out: Annotated[
         Path | None, typer.Option(help="Save the recording here (NetCDF, .nc).", dir_okay=False)
     ] = None,
@@ -89,11 +91,16 @@ def run(
             method=method,
         )
         program, report, count = lowered.program, lowered.report, spec.steps
+    program = with_spikes(program)
+    if losses:
+        from neurohw.program import with_losses
+
+        program = with_losses(program)
     with progress() as tick:
         label = f"{backend}/{program.target}"
         tick(label, 0, count)
         recording = run_program(
-            with_spikes(program),
+            program,
             backend,
             count,
             inputs=inputs,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from neurohw.targets import Target
 
 __all__ = [
-    "FIRST", "Dt", "Duration", "File", "Method", "Seed", "Source", "Steps", "Trials",
+    "FIRST", "Dt", "Duration", "File", "Losses", "Method", "Seed", "Source", "Steps", "Trials",
     "names", "read", "schedule", "writable",
 ]  # fmt: skip
 
@@ -44,6 +44,12 @@ Trials: TypeAlias = Annotated[int | None, typer.Option(help="Independent repetit
 Seed: TypeAlias = Annotated[int | None, typer.Option(help="Key of every random draw.")]
 Method: TypeAlias = Annotated[
     str, typer.Option(help="euler or exponential.", show_default="the target's first")
+]
+Losses: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--losses", help="Fixed point: also count bits shifted out, and values that became 0."
+    ),
 ]
 FIRST = "the file's first, else float64"
 

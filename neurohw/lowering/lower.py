@@ -192,6 +192,7 @@ def lower(
         tuple(notes),
         dict(program.latency),
         log.weights,
+        log.choices,
     )
     kept = Numbers(log.numbers, log.origins, log.weights, log.scales)
     return Lowered(program, report, kept)
