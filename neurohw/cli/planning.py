@@ -86,14 +86,9 @@ def plan(
     if measured:
         with progress() as tick:
             ran = measure(
-<<<<<<< HEAD
                 source.network, record, dt=spec.dt, steps=spec.steps, trials=spec.trials,
-                seed=spec.seed, method=method, inputs=inputs, backend=backend, progress=tick,
-=======
-                source.network, target, dt=spec.dt, steps=spec.steps, trials=spec.trials,
                 seed=spec.seed, method=method, inputs=inputs, backend=backend, losses=losses,
                 progress=tick,
->>>>>>> wt-c
             )  # fmt: skip
     if as_json:
         import json
