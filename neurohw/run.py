@@ -22,7 +22,7 @@ from neurohw.errors import BackendError, LoweringError, ProgramError
 from neurohw.lowering import LoweringReport, lower
 from neurohw.network import Network, RunSpec
 from neurohw.network.common import nearest
-from neurohw.program import Probe, Program
+from neurohw.program import Probe, Program, with_losses
 from neurohw.recording import Recording
 from neurohw.targets import Target
 
@@ -87,6 +87,7 @@ def run(
     inputs: Inputs = None,
     device_per_trial: bool = False,
     record: Sequence[str] | None = None,
+    losses: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Recording:
     """Lower a network, run it, and return what was recorded.
@@ -116,6 +117,9 @@ def run(
     record : sequence of str, optional
         Drivers and populations whose spikes are recorded, besides those with a probe for them;
         others are not held in memory. Default: all.
+    losses : bool
+        On fixed point: also note in the ledger what rounding takes away, bits that are shifted out
+        and values that become 0. It changes no spike, and takes time.
     progress : callable, optional
         Called with (steps done, steps).
 
@@ -139,6 +143,7 @@ def run(
         device_per_trial=device_per_trial,
     )
     program = with_spikes(lowered.program, record)
+    program = with_losses(program) if losses else program
     del lowered  # the report knows every weight that was asked for
     return run_program(program, backend, spec.steps, inputs=inputs, progress=progress)
 

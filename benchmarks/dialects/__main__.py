@@ -59,7 +59,8 @@ def main() -> int:
         if options.golden is not None:
             _golden(options.golden, package, drawn, results, about)
     text = "\n".join([
-        "| target | package | version | networks | steps | spikes | mismatches | largest difference of V (V) |",
+        "| target | package | version | networks | steps | spikes | mismatches "
+        "| largest difference of V, of its range |",
         "|---|---|---|---|---|---|---|---|",
         *("| " + " | ".join(_row(row)) + " |" for row in rows),
     ])  # fmt: skip

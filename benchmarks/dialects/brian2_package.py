@@ -59,7 +59,9 @@ def run(circuit: Circuit) -> Result:
     result = Result([], [])
     for spikes, voltage, size in found:
         dense: Array = np.zeros((steps, size), np.int64)
-        dense[np.rint(np.asarray(spikes.t / SECOND) / DT).astype(int), np.asarray(spikes.i, int)] = 1
+        dense[
+            np.rint(np.asarray(spikes.t / SECOND) / DT).astype(int), np.asarray(spikes.i, int)
+        ] = 1
         result.spikes.append(dense)
         result.v.append(np.asarray(voltage.v).T)
     return result

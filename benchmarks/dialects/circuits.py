@@ -83,8 +83,10 @@ def draw(cell: str, number: int, *, steps: int = STEPS) -> Circuit:
     ----------
     cell : str
         Words: ``delta`` or ``current``; ``to``, ``subtract`` or ``none``; ``leaky`` or
-        ``leakless``; ``bias``, ``readout`` (a threshold that V never reaches), ``rest`` (V rests away from its reset potential, and that is not
-        0), ``away`` (it rests at 0 and is reset elsewhere), ``refractory``; ``same`` (all neurons of a layer alike).
+        ``leakless``; ``bias``, ``readout`` (a threshold that V never reaches), ``rest`` (V rests
+        away from its reset potential, and that is not 0), ``away`` (it rests at 0 and is reset
+        elsewhere), ``refractory``; ``grid`` (numbers with which V meets the threshold exactly;
+        with ``euler`` by that rule); ``same`` (all neurons of a layer alike).
     number : int
         Which; odd ones have two layers.
     """
@@ -107,6 +109,8 @@ def _layer(words: list[str], rng: np.random.Generator, n: int, before: int, rate
     readout = "readout" in words
     tau = each(8e-3, 50e-3) if "leaky" in words else np.full(n, np.inf)
     tau_syn = float(np.float32(rng.uniform(3e-3, 15e-3))) if "current" in words else 0.0
+    if "grid" in words:
+        return _grid(words, rng, n, before)
     reset = next(w for w in ("to", "subtract", "none") if w in words)
     rest = "rest" in words
     v_reset = each(-0.4, 0.2) if (rest or "away" in words) and reset == "to" else zero
@@ -123,8 +127,22 @@ def _layer(words: list[str], rng: np.random.Generator, n: int, before: int, rate
         bias = each(-0.2, 0.3) * (1.0 if "leaky" in words else 10.0)
     return Layer(
         weight=np.float32(weight).astype(np.float64),
-        tau_mem=tau, tau_syn=tau_syn, v_th=v_th + 1e6 if readout else v_th, v_reset=v_reset, v_leak=v_leak, bias=bias,
+        tau_mem=tau, tau_syn=tau_syn, v_th=v_th + 1e6 if readout else v_th, v_reset=v_reset,
+        v_leak=v_leak, bias=bias,
         t_ref=int(rng.integers(1, 6)) if "refractory" in words else 0, reset=reset,
+    )  # fmt: skip
+
+
+def _grid(words: list[str], rng: np.random.Generator, n: int, before: int) -> Layer:
+    """Weights in quarters of the threshold, and V halves in a step: V meets it exactly."""
+    tau = np.inf
+    if "leaky" in words:
+        tau = 2 * DT if "euler" in words else float(DT / np.log(2))
+    zero = np.zeros(n)
+    return Layer(
+        weight=rng.integers(-2, 5, (n, before)) / 4, tau_mem=np.full(n, tau), tau_syn=0.0,
+        v_th=np.ones(n), v_reset=zero, v_leak=zero, bias=zero, t_ref=0,
+        reset="subtract" if "subtract" in words else "to",
     )  # fmt: skip
 
 

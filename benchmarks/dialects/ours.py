@@ -44,30 +44,43 @@ def _cases() -> list[Case]:
     add("norse", "norse", "euler", [
         "delta to leaky rest", "delta subtract leaky rest", "delta to leakless bias",
         "current to leaky rest", "current to leaky bias", "current to leaky rest refractory",
+        "delta subtract leaky grid euler", "delta to leakless grid",
     ])  # fmt: skip
     cells = [
         "delta subtract leaky bias", "delta to leaky", "delta subtract leakless bias",
         "current subtract leaky", "current to leaky", "current none leaky readout",
     ]  # fmt: skip
-    add("sinabs", "sinabs", "exponential", [*cells, "current subtract leakless"])
+    add(
+        "sinabs",
+        "sinabs",
+        "exponential",
+        [*cells, "current subtract leakless", "delta subtract leakless grid"],
+    )
     add("sinabs-unnormed", "sinabs", "exponential", cells, norm_input=False)
     jumps = ["delta to leaky rest same", "delta subtract leaky bias same"]
     add("spikingjelly", "spikingjelly", "euler", [
         *jumps, "delta to leakless bias same",
         "current to leaky away same", "current subtract leaky same",
+        "delta subtract leaky grid euler", "delta to leakless grid",
     ])  # fmt: skip
     add("spikingjelly", "spikingjelly", "euler", jumps, decay_input=False)
     add("rockpool", "rockpool", "exponential", [
         "delta subtract leaky bias", "delta subtract leakless",
-        "current subtract leaky bias", "current subtract leakless",
+        "current subtract leaky bias", "current subtract leakless", "delta subtract leakless grid",
     ])  # fmt: skip
     cells = [f"{kind} {reset} leaky" for kind in ("delta", "current")
              for reset in ("to", "subtract", "none")]  # fmt: skip
-    add("snntorch", "snntorch", "exponential", [*cells, "delta subtract leaky bias"])
+    add(
+        "snntorch",
+        "snntorch",
+        "exponential",
+        [*cells, "delta subtract leaky bias", "delta subtract leaky grid"],
+    )
     add("snntorch-immediate", "snntorch", "exponential", cells, reset_delay=False)
     add("nest", "nest", "exponential", [
         "delta to leaky rest refractory", "delta to leaky bias",
         "current to leaky rest refractory", "current to leaky bias", "current to leaky rest",
+        "delta to leaky grid",
     ])  # fmt: skip
     cells = [
         "delta to leaky rest refractory", "delta to leaky bias", "delta subtract leaky",
@@ -75,7 +88,7 @@ def _cases() -> list[Case]:
         "current none leaky",
     ]  # fmt: skip
     add("brian2", "brian2", "exponential", cells)
-    add("brian2", "brian2", "euler", cells)
+    add("brian2", "brian2", "euler", [*cells, "delta to leaky grid euler"])
     return found
 
 
@@ -83,7 +96,10 @@ CASES = _cases()
 
 
 def network(circuit: Circuit, *, several: bool = False) -> Network:
-    """The circuit (``several``: with the number of spikes probed); resistances are 1 ohm, or capacitances 1 F where nothing leaks."""
+    """The circuit; resistances are 1 ohm, or capacitances 1 F where nothing leaks.
+
+    ``several``: the number of spikes in a step is probed.
+    """
     net = Network("circuit")
     before = net.driver("input", SpikeArray(size=circuit.spikes.shape[1])).name
     for number, layer in enumerate(circuit.layers, start=1):
@@ -137,7 +153,7 @@ class Verdict:
     mismatches : int
         Steps and neurons in which the two have not the same number.
     apart : float
-        Largest difference of V in volts, up to the first mismatch.
+        Largest difference of V up to the first mismatch, as a part of the largest V of the layer.
     """
 
     networks: int = 0
@@ -165,5 +181,6 @@ def agree(theirs: Result, mine: Result) -> Verdict:
             until = min(until, int(np.argmax(differ.any(axis=1))))
     for a, b in zip(theirs.v, mine.v, strict=True):
         if until:
-            verdict.apart = max(verdict.apart, float(np.nanmax(np.abs(a - b)[:until])))
+            scale = float(np.nanmax(np.abs(a)))
+            verdict.apart = max(verdict.apart, float(np.nanmax(np.abs(a - b)[:until])) / scale)
     return verdict

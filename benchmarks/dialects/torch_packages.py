@@ -69,7 +69,8 @@ def norse(layer: Layer, before: Array, options: dict[str, Any]) -> tuple[Array, 
         scale = (layer.tau_mem / DT)[:, None]
         given = summed(layer.weight * scale, before, layer.bias)
         reset = reset_subtract if layer.reset == "subtract" else reset_value
-        p = lif_box.LIFBoxParameters(tau_mem_inv=single(1 / layer.tau_mem), v_leak=single(layer.v_leak),
+        p = lif_box.LIFBoxParameters(tau_mem_inv=single(1 / layer.tau_mem),
+                             v_leak=single(layer.v_leak),
                              v_th=v_th, v_reset=v_reset, reset_method=reset)  # fmt: skip
         cell = lambda x, s: lif_box.lif_box_feed_forward_step(x, s, p, DT)  # noqa: E731
         state = lif_box.LIFBoxFeedForwardState(v=single(layer.v_leak))

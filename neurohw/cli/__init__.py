@@ -11,6 +11,7 @@ from neurohw.cli.explaining import explain
 from neurohw.cli.figures import figures
 from neurohw.cli.front import Front
 from neurohw.cli.inspect import backends, show, targets
+from neurohw.cli.nir import nir
 from neurohw.cli.planning import plan
 
 __all__ = ["app", "main"]
@@ -49,6 +50,7 @@ def _root(
 
 for _command in (run, compare, explain, plan, show, backends, targets, figures):
     app.command()(_command)
+app.add_typer(nir, name="nir")
 
 
 def main() -> NoReturn:

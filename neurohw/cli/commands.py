@@ -22,6 +22,7 @@ from neurohw.cli.source import (
     Dt,
     Duration,
     File,
+    Losses,
     Method,
     Seed,
     Steps,
@@ -54,6 +55,7 @@ def run(
     seed: Seed = None,
     method: Method = "",
     data: Data = None,
+    losses: Losses = False,
     out: Annotated[
         Path | None, typer.Option(help="Save the recording here (NetCDF, .nc).", dir_okay=False)
     ] = None,
@@ -65,7 +67,7 @@ def run(
     close each register came to overflow.
     """
     writable(out, ".nc")
-    source = read(file)
+    source = read(file, dt=dt, data=data)
     from neurohw.run import run_program, with_spikes
 
     report = inputs = None
@@ -76,24 +78,29 @@ def run(
     else:
         from neurohw.lowering import lower
 
-        inputs, steps = read_data(data, source.network, duration, steps)
+        inputs, steps = read_data(data, source, duration, steps)
         spec = schedule(
             source.spec, dt=dt, duration=duration, steps=steps, trials=trials, seed=seed
         )
         lowered = lower(
             source.network,
-            target or next(iter(spec.targets), "float64"),
+            source.rules(target or next(iter(spec.targets), "float64")),
             dt=spec.dt,
             trials=spec.trials,
             seed=spec.seed,
             method=method,
         )
         program, report, count = lowered.program, lowered.report, spec.steps
+    program = with_spikes(program)
+    if losses:
+        from neurohw.program import with_losses
+
+        program = with_losses(program)
     with progress() as tick:
         label = f"{backend}/{program.target}"
         tick(label, 0, count)
         recording = run_program(
-            with_spikes(program),
+            program,
             backend,
             count,
             inputs=inputs,
@@ -155,7 +162,7 @@ def compare(
     """
     writable(figure, ".png", ".svg", ".pdf")
     writable(None if str(as_json) == "-" else as_json)
-    source = read(file)
+    source = read(file, dt=dt, data=data)
     explanations: list[Any] = []
     from neurohw.run import compare as compare_network
     from neurohw.run import compare_programs
@@ -170,14 +177,14 @@ def compare(
                 [source.program], source.steps(duration, steps), backends=chosen, progress=tick
             )
         else:
-            inputs, steps = read_data(data, source.network, duration, steps)
+            inputs, steps = read_data(data, source, duration, steps)
             spec = schedule(
                 source.spec, dt=dt, duration=duration, steps=steps, trials=trials, seed=seed
             )
             found = compare_network(
                 source.network,
                 backends=chosen,
-                targets=names(targets) or spec.targets or DEFAULT_TARGETS,
+                targets=list(map(source.rules, names(targets) or spec.targets or DEFAULT_TARGETS)),
                 dt=spec.dt,
                 steps=spec.steps,
                 trials=spec.trials,
@@ -189,7 +196,9 @@ def compare(
             ran = list(dict.fromkeys(e.target for e in found.entries))
             work = spec.steps * spec.trials * sum(x.size for x in source.network.populations)
             if len(ran) > 1 and (why or (why is None and work <= QUICK)):
-                explanations = explain_pairs(source.network, spec, ran, inputs=inputs, tick=tick)
+                explanations = explain_pairs(
+                    source.network, spec, list(map(source.rules, ran)), inputs=inputs, tick=tick
+                )
     if len(found.entries) < 2:
         told = "; ".join(f"{s.backend}/{s.target}: {s.reason}" for s in found.skipped)
         fail(

@@ -15,6 +15,7 @@ from neurohw.cli.source import Dt, Duration, File, Seed, Steps, Trials, names, r
 if TYPE_CHECKING:
     from neurohw.explain import Explanation
     from neurohw.network import Network, RunSpec
+    from neurohw.targets import Target
 
 __all__ = ["explain", "explain_pairs", "print_explanation"]
 
@@ -37,7 +38,7 @@ def explain(
     whose change moves the first unequal spike furthest is named first. Where one target computes in
     integers, the rounded weights, decays and thresholds are switched as well.
     """
-    source = read(file)
+    source = read(file, dt=dt, data=data)
     pair = names(targets)
     if len(pair) != 2:
         fail("two targets", where="--targets", got=targets, allowed="A,B")
@@ -45,11 +46,16 @@ def explain(
         fail("a program is lowered already: its rules cannot be switched", where=str(file),
              fix="give the network")  # fmt: skip
     assert source.network is not None and source.spec is not None
-    inputs, steps = read_data(data, source.network, duration, steps)
+    inputs, steps = read_data(data, source, duration, steps)
     spec = schedule(source.spec, dt=dt, duration=duration, steps=steps, trials=trials, seed=seed)
     with progress() as tick:
         found = explain_pairs(
-            source.network, spec, pair, tick=tick, inputs=inputs, backend=backend
+            source.network,
+            spec,
+            list(map(source.rules, pair)),
+            tick=tick,
+            inputs=inputs,
+            backend=backend,
         )[0]
     if as_json:
         import json
@@ -62,7 +68,7 @@ def explain(
 def explain_pairs(
     network: Network,
     spec: RunSpec,
-    targets: Sequence[Any],
+    targets: Sequence[Target],
     *,
     tick: Ticker,
     inputs: Mapping[str, Any] | None = None,
@@ -75,7 +81,7 @@ def explain_pairs(
     found = []
     for other in others:
 
-        def begun(count: int, label: str = f"why {first} and {other} differ") -> None:
+        def begun(count: int, label: str = f"why {first.name} and {other.name} differ") -> None:
             tick(label, count, 0)
 
         found.append(

@@ -39,7 +39,7 @@ def show(
     from neurohw.program import print_program, save_program
 
     writable(save, ".nhw")
-    source = read(file)
+    source = read(file, dt=dt)
     lowered = None
     if source.network is None or source.spec is None:
         source.refuse(target=target, dt=dt, trials=trials, seed=seed, method=method)
@@ -52,7 +52,12 @@ def show(
         spec = schedule(source.spec, dt=dt, trials=trials, seed=seed)
         target = target or next(iter(spec.targets), "float64")
         lowered = lower(
-            source.network, target, dt=spec.dt, trials=spec.trials, seed=spec.seed, method=method
+            source.network,
+            source.rules(target),
+            dt=spec.dt,
+            trials=spec.trials,
+            seed=spec.seed,
+            method=method,
         )
         program = lowered.program
     assert program is not None

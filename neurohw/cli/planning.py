@@ -10,12 +10,13 @@ import typer
 from neurohw.cli.data import Data, read_data
 from neurohw.cli.front import fail
 from neurohw.cli.look import amount, console, plain, progress, table
-from neurohw.cli.results import report_tables
+from neurohw.cli.results import ledger_tables, report_tables
 from neurohw.cli.source import (
     FIRST,
     Dt,
     Duration,
     File,
+    Losses,
     Method,
     Seed,
     Steps,
@@ -58,6 +59,7 @@ def plan(
     trials: Trials = None,
     seed: Seed = None,
     method: Method = "",
+    losses: Losses = False,
     fail_on: FailOn = "",
     strict: Annotated[bool, typer.Option("--strict", help="--fail-on all.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
@@ -69,23 +71,24 @@ def plan(
     choices that lowering rejected. Then float64 and the target are run and their rates compared.
     """
     kinds = _kinds("all" if strict else fail_on)
-    source = read(file)
+    source = read(file, dt=dt, data=data)
     if source.network is None or source.spec is None:
         fail("a program is lowered already", where=str(file), fix="give the network")
     assert source.network is not None and source.spec is not None
     from neurohw.forecast import forecast, measure
 
-    inputs, steps = read_data(data, source.network, duration, steps)
+    inputs, steps = read_data(data, source, duration, steps)
     spec = schedule(source.spec, dt=dt, duration=duration, steps=steps, trials=trials, seed=seed)
-    target = target or next(iter(spec.targets), "loihi1")
+    record = source.rules(target or next(iter(spec.targets), "loihi1"))
     rates = {k: float(x.mean()) / spec.dt for k, x in (inputs or {}).items() if x.dtype == bool}
-    found = forecast(source.network, target, dt=spec.dt, method=method, seed=spec.seed, rates=rates)
+    found = forecast(source.network, record, dt=spec.dt, method=method, seed=spec.seed, rates=rates)
     ran = None
     if measured:
         with progress() as tick:
             ran = measure(
-                source.network, target, dt=spec.dt, steps=spec.steps, trials=spec.trials,
-                seed=spec.seed, method=method, inputs=inputs, backend=backend, progress=tick,
+                source.network, record, dt=spec.dt, steps=spec.steps, trials=spec.trials,
+                seed=spec.seed, method=method, inputs=inputs, backend=backend, losses=losses,
+                progress=tick,
             )  # fmt: skip
     if as_json:
         import json
@@ -125,6 +128,11 @@ def failing(findings: Iterable[Finding], kinds: tuple[str, ...] | str) -> None:
 def _print(found: Forecast, ran: Measured | None) -> None:
     out = console()
     report_tables(out, found.report)
+    if found.rejected:
+        cells = [(x.where, x.taken, x.other, x.why) for x in found.rejected]
+        out.print()
+        columns = ("choice", "taken", "rejected", "because")
+        out.print(table(cells, columns, title="choices"))
     rows = []
     for x in found.layers:
         cells = [
@@ -134,6 +142,7 @@ def _print(found: Forecast, ran: Measured | None) -> None:
             _error(x.weight_error),
             _error(x.threshold_error),
             _error(x.tau_error),
+            _error(x.tau_syn_error),
             _error(x.fi_error),
             _rate(x.rate_asked),
             "silent" if x.silent else _rate(x.rate),
@@ -141,13 +150,15 @@ def _print(found: Forecast, ran: Measured | None) -> None:
         if ran is not None:
             cells += [_rate(r) for r in ran.rates[x.population]]
         rows.append(cells)
-    columns = ["population", "size", "weights lost", "weights", "threshold", "tau", "f-I",
-               "forecast float64", f"forecast {found.target}"]  # fmt: skip
+    columns = ["population", "size", "weights lost", "weights", "threshold", "tau", "tau syn",
+               "f-I", "forecast float64", f"forecast {found.target}"]  # fmt: skip
     if ran is not None:
         columns += ["measured float64", f"measured {found.target}"]
     out.print()
     right = " ".join(c.replace(" ", "_") for c in columns[1:])
     out.print(table(rows, columns, right=right, title="errors and rates"))
+    if ran is not None:
+        ledger_tables(out, ran.recording)
     out.print()
     for f in found.findings:
         word = "forecast" if f.certain else "forecast (expected)"

@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from neurohw.lowering import LoweringReport
-    from neurohw.recording import Recording
+    from neurohw.recording import LedgerEntry, Recording
     from neurohw.run import Crosscheck
 
-__all__ = ["print_comparison", "print_run", "report_tables", "summary"]
+__all__ = ["ledger_tables", "print_comparison", "print_run", "report_tables", "summary"]
 
 STYLES = {"DIVERGES": "bold red", "bit-identical": "green", "within the float promise": "green"}
 
@@ -40,16 +40,35 @@ def print_run(recording: Recording, report: LoweringReport | None) -> None:
     if report is not None:
         out.print()
         report_tables(out, report)
-    if r.ledger:
-        rows = []
-        for e in r.ledger:
-            first = "step {}, trial {}, element {}".format(*e.first) if e.first else ""
-            left = plain(str(e.count), "bold red" if e.count else "")
-            bits = f"{e.headroom_bits:+.1f}"
-            rows.append((e.key, f"{e.lo} .. {e.hi}", f"{e.low} .. {e.high}", bits, left, first))
+    ledger_tables(out, r)
+
+
+def ledger_tables(out: Any, r: Recording) -> None:
+    """How close each register came to overflow; and, if it was asked for, what rounding lost."""
+    kinds = {k: [e for e in r.ledger if e.kind == k] for k in ("range", "lost", "zero")}
+    rows: list[tuple[Any, ...]] = []
+    for e in kinds["range"]:
+        left = plain(str(e.count), "bold red" if e.count else "")
+        bits, far = f"{e.headroom_bits:+.1f}", f"{e.excess:.0f}" if e.count else ""
+        seen = (f"{e.lo} .. {e.hi}", f"{e.low} .. {e.high}", bits)
+        rows.append((e.key, *seen, left, far, _first(e)))
+    if rows:
         out.print()
-        columns = ("register", "range", "seen", "spare bits", "left range", "first")
-        out.print(table(rows, columns, right="range seen spare_bits left_range", title="overflow"))
+        columns = ("register", "range", "seen", "spare bits", "left range", "worst by", "first")
+        right = "range seen spare_bits left_range worst_by"
+        out.print(table(rows, columns, right=right, title="overflow"))
+    rows = [
+        (*e.key.rsplit(": ", 1), e.count, f"{e.excess:.3g}" if e.kind == "lost" else "", _first(e))
+        for e in (*kinds["lost"], *kinds["zero"])
+    ]
+    if rows:
+        out.print()
+        columns = ("rounded", "what", "times", "largest error", "first")
+        out.print(table(rows, columns, right="times largest_error", title="lost by rounding"))
+
+
+def _first(e: LedgerEntry) -> str:
+    return "step {}, trial {}, element {}".format(*e.first) if e.first else ""
 
 
 def report_tables(out: Any, report: Any) -> None:
@@ -153,6 +172,13 @@ def summary(r: Recording, report: LoweringReport | None) -> dict[str, Any]:
         "seed": r.seed,
         "program": r.program_hash,
         "populations": _spikes(r),
-        "overflow": [asdict(e) | {"headroom_bits": e.headroom_bits} for e in r.ledger],
+        "overflow": [
+            asdict(e) | {"headroom_bits": e.headroom_bits, "excess": e.excess}
+            for e in r.ledger
+            if e.kind == "range"
+        ],
+        "losses": [
+            asdict(e) | {"kind": e.kind, "excess": e.excess} for e in r.ledger if e.kind != "range"
+        ],
         "lowering": report.as_dict() if report is not None else None,
     }

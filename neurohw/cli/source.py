@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
@@ -14,16 +17,18 @@ from neurohw.cli.front import fail
 if TYPE_CHECKING:
     from neurohw.network import Network, RunSpec
     from neurohw.program import Program
+    from neurohw.targets import Target
 
 __all__ = [
-    "FIRST", "Dt", "Duration", "File", "Method", "Seed", "Source", "Steps", "Trials",
+    "FIRST", "Dt", "Duration", "File", "Losses", "Method", "Seed", "Source", "Steps", "Trials",
     "names", "read", "schedule", "writable",
 ]  # fmt: skip
 
 File: TypeAlias = Annotated[
     Path,
     typer.Argument(
-        metavar="FILE", help="A network (.toml), or a program that is lowered already (.nhw)."
+        metavar="FILE",
+        help="A network (.toml), a NIR graph (.nir), or a program that is lowered already (.nhw).",
     ),
 ]
 Dt: TypeAlias = Annotated[
@@ -40,17 +45,41 @@ Seed: TypeAlias = Annotated[int | None, typer.Option(help="Key of every random d
 Method: TypeAlias = Annotated[
     str, typer.Option(help="euler or exponential.", show_default="the target's first")
 ]
+Losses: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--losses", help="Fixed point: also count bits shifted out, and values that became 0."
+    ),
+]
 FIRST = "the file's first, else float64"
 
 
 @dataclass(frozen=True)
 class Source:
-    """A network with its [run] table, or a program that is lowered already."""
+    """A network with its [run] table, or a program that is lowered already.
+
+    ``names``: path of a node of a NIR graph -> driver or population.
+    """
 
     path: Path
     network: Network | None = None
     spec: RunSpec | None = None
     program: Program | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
+
+    def rules(self, target: str) -> Target:
+        """The record; a NIR graph takes Euler's step where the target knows it.
+
+        That is how importers read NIR (snnTorch: ``beta = 1 - dt / tau``), and what the numbers of
+        exporters are made for.
+        """
+        from neurohw.targets import load_target
+
+        record = load_target(target)
+        if self.names and "euler" in record.methods:
+            others = tuple(m for m in record.methods if m != "euler")
+            return dataclasses.replace(record, methods=("euler", *others))
+        return record
 
     def refuse(self, **options: Any) -> None:
         """Refuse options that a program leaves no room for."""
@@ -74,18 +103,46 @@ class Source:
         return spec.steps
 
 
-def read(path: Path) -> Source:
-    """Read a network (.toml) or a program (.nhw)."""
+def read(path: Path, *, dt: str | None = None, data: Path | None = None) -> Source:
+    """Read a network (.toml), a NIR graph (.nir) or a program (.nhw).
+
+    ``dt`` and ``data`` are what the command was given: a NIR graph may need the step, and its
+    inputs are spikes or numbers, as the data are.
+    """
     if path.suffix == ".nhw":
         from neurohw.program import load_program
 
         return Source(path, program=load_program(path))
+    if path.suffix == ".nir":
+        return _read_nir(path, dt, data)
     if path.suffix != ".toml":
-        fail("not a file neurohw runs", where=str(path), allowed="a network .toml, a program .nhw")
+        fail("not a file neurohw runs", where=str(path),
+             allowed="a network .toml, a NIR graph .nir, a program .nhw")  # fmt: skip
     from neurohw.network import load
 
     network, spec = load(path)
     return Source(path, network, spec)
+
+
+def _read_nir(path: Path, dt: str | None, data: Path | None) -> Source:
+    from rich.console import Console
+
+    from neurohw.cli.data import is_analog
+    from neurohw.io.nir import network_of_graph, read_nir
+    from neurohw.network import RunSpec
+
+    inputs = "analog" if data is not None and is_analog(data) else "spikes"
+    found = network_of_graph(
+        read_nir(path), dt=dt, inputs=inputs, name=re.sub(r"\W|^(?=\d)", "_", path.stem) or "nir",
+        origin=str(path),
+    )  # fmt: skip
+    notes = list(found.notes)
+    if data is None:
+        notes.append("no --data: nothing enters the network")
+    out = Console(stderr=True, highlight=False)
+    for note in notes:
+        out.print(f"[dim]{path.name}:[/dim] {note}", soft_wrap=True)
+    return Source(path, found.network, RunSpec(dt=found.dt), names=found.names)
 
 
 def schedule(

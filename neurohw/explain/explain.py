@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -13,6 +14,7 @@ from neurohw.errors import LoweringError
 from neurohw.network import Network, RunSpec
 from neurohw.targets import Target, load_target
 
+from .apart import first_unequal_count
 from .search import distance_to, needed, path_to, shapley
 from .sentences import explained
 from .switches import NUMBERS, Switch, differences
@@ -54,7 +56,7 @@ class Explanation:
     distance : float
         1 - Jaccard index of all spikes of the two; 0: they are the same.
     first : Divergence or None
-        Their first difference.
+        Their first difference; its ``variable`` is ``"count"`` where both spike, one more often.
     shares : tuple of Share
         The way first, in its order; then others that take a part, the largest first.
     left : float
@@ -103,6 +105,8 @@ class Explanation:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)  # JSON has no infinity
     return list(value) if isinstance(value, tuple) else value
 
 
@@ -196,7 +200,13 @@ def _explanation(
     variants: Variants, a: Entry, b: Entry, whole: Apart, shares: tuple[Share, ...], left: float,
     runs: int,
 ) -> Explanation:  # fmt: skip
-    pair = compare_entries([a, b]).pairs[0] if a.target != b.target else None
+    first = None
+    if not whole.equal and a.target != b.target:
+        first = compare_entries([a, b]).pairs[0].divergence
+        count = first_unequal_count(a, b, [p.name for p in variants.network.populations])
+        spike = first is not None and first.variable == "spikes"
+        if count is not None and not (spike and first is not None and first.step <= count.step):
+            first = count
     return Explanation(
         a.target,
         b.target,
@@ -204,7 +214,7 @@ def _explanation(
         variants.setting.steps,
         variants.setting.dt,
         whole.distance,
-        None if pair is None or whole.equal else pair.divergence,
+        first,
         shares,
         left,
         dict(variants.problems),

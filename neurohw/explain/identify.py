@@ -37,8 +37,8 @@ class Identified:
     distance, left : float
         1 - Jaccard index against the record as it is, and with the changes.
     also : tuple of Switch
-        Other single changes that give equally good spikes as the first one: the data do not tell
-        them apart.
+        Other changes that give equally good spikes as one of these: the data do not tell them
+        apart. Beside two changes only those are looked for that make the very same program.
     """
 
     target: str
@@ -80,7 +80,8 @@ def identify(
     Parameters
     ----------
     spikes : mapping
-        Population -> bool ``[steps, size]``, one trial, in the steps in which they were emitted.
+        Population -> bool ``[steps, size]``, one trial, in the steps in which they were emitted; or
+        whole numbers, how often each neuron spiked in each step.
     dt : float
         Step in s.
     changes : int
@@ -100,40 +101,48 @@ def identify(
         if progress is not None:
             progress(count)
 
+    counted = not any(np.asarray(x).dtype.kind == "b" for x in spikes.values())
     setting = Setting(dt=dt, steps=steps, seed=seed, inputs=inputs, backend=backend,
-                      raw=True)  # fmt: skip
+                      raw=True, counted=counted)  # fmt: skip
     variants = Variants(network, record, setting, tick=tick)
     start = variants.entry(())
-    goal, names = _given(start, spikes, [p.name for p in network.populations])
+    goal, names = _given(start, spikes, [p.name for p in network.populations], counted)
     distance = distance_to(goal, variants, names)
     whole = distance(())
     assert whole is not None
     if whole.equal:
         return Identified(record.name, (), 0.0, 0.0, (), count)
-    able = _possible(variants, alternatives(record))
+    alike = _possible(variants, alternatives(record))
+    able = [s for s, *_ in alike]
     way = needed(distance, path_to(distance, able, most=changes))
     thrown = tuple(s for s, _ in way)
     left = way[-1][1].distance if way else whole.distance
-    also = ()
-    if len(thrown) == 1:
-        best = way[0][1]
-        also = tuple(s for s in able if s is not thrown[0] and distance((s,)) == best)
+    best = way[0][1] if len(thrown) == 1 else None
+    also = tuple(
+        s
+        for first, *others in alike
+        if first in thrown or (best is not None and distance((first,)) == best)
+        for s in (first, *others)
+        if s not in thrown
+    )
     return Identified(record.name, thrown, whole.distance, left, also, count)
 
 
-def _possible(variants: Variants, switches: list[Switch]) -> list[Switch]:
-    """Those that change the program by themselves, one of each program."""
+def _possible(variants: Variants, switches: list[Switch]) -> list[list[Switch]]:
+    """Those that change the program by themselves; those that make the same one together."""
     plain, found = variants.program(()).hash, {}
     for s in switches:
         made = variants.hash((s,), s)
         if made is not None and made != plain:
-            found.setdefault(made, s)
+            found.setdefault(made, []).append(s)
     return list(found.values())
 
 
-def _given(start: Entry, spikes: Spikes, names: list[str]) -> tuple[Entry, list[str]]:
+def _given(
+    start: Entry, spikes: Spikes, names: list[str], counted: bool
+) -> tuple[Entry, list[str]]:
     """The spikes as a run of the same program, and the populations that they are of."""
-    events, steps = {}, start.probes.steps
+    events, traces, steps = {}, {}, start.probes.steps
     for name in spikes:
         if name not in names:
             raise ProgramError("no such population", where=f"spikes[{name!r}]", got=name,
@@ -143,6 +152,17 @@ def _given(start: Entry, spikes: Spikes, names: list[str]) -> tuple[Entry, list[
         if data.shape != (steps, size):
             raise ProgramError("wrong shape", where=f"spikes[{name!r}]", got=data.shape,
                                allowed=f"[{steps}, {size}]")  # fmt: skip
+        if data.size and not (np.all(data >= 0) and np.all(data == np.rint(data))):
+            raise ProgramError("not spikes", where=f"spikes[{name!r}]",
+                               got=data[(data < 0) | (data != np.rint(data))].flat[0],
+                               allowed="bool, or whole numbers of 0 and more")  # fmt: skip
         events[name] = Events.from_dense(data.astype(bool)[:, None], start.probes.trials, 0)
-    probes = dataclasses.replace(start.probes, events={**start.probes.events, **events})
+        if counted:
+            traces[f"{name}.count"] = data[:, None]
+    kept = {k: x for k, x in start.probes.traces.items() if not k.endswith(".count")}
+    probes = dataclasses.replace(
+        start.probes,
+        events={**start.probes.events, **events},
+        traces={**kept, **traces},
+    )
     return dataclasses.replace(start, target="recorded", probes=probes), list(spikes)

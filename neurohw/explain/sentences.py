@@ -25,6 +25,12 @@ def explained(e: Explanation) -> str:
             f"first divergence: population {d.population}, neuron {d.neuron}, step {d.step} "
             f"({time_text(d.time)}), trial {d.trial}, where only {who} spikes"
         )
+    if d is not None and d.variable == "count":
+        head = (
+            f"first divergence: population {d.population}, neuron {d.neuron}, step {d.step} "
+            f"({time_text(d.time)}), trial {d.trial}, with {d.value_a:.0f} spikes on {e.base} and "
+            f"{d.value_b:.0f} on {e.goal}"
+        )
     if not e.way:
         rest = "no rule of the records, and no rounded number, explains it by itself"
         if e.left:
@@ -76,4 +82,6 @@ def identified(f: Identified) -> str:
         else f"the recorded spikes come closest ({100 * f.left:.1f} % differ) to"
     )
     many = "s" * (len(f.changes) > 1)
-    return f"{how} {f.target} with {len(f.changes)} rule{many} changed: {does}"
+    text = f"{how} {f.target} with {len(f.changes)} rule{many} changed: {does}"
+    same = "; or ".join(f"it {s.words('b')} ({s.title})" for s in f.also)
+    return f"{text}. Not told apart from: {same}" if same else text

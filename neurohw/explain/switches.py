@@ -9,6 +9,7 @@ is the arithmetic itself.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -35,7 +36,13 @@ _TRIED: dict[str, tuple[Any, ...]] = {
     "refractory.blocked_offset": (-1, 0, 1),
     "number.float_bits": (32, 64),
     "current.bits": (16, 24, 32),
+    "current.input_bits": (16, 22, 32),
     "voltage.bits": (16, 24, 32),
+    "voltage.drive_bits": (24, 64),
+    "voltage.sum_bits": (32, 64),
+    "arrival.late": ((), ("delta",), ("current",), ("delta", "current")),
+    "firing.most": (1, 15, 31, 2**16),
+    "firing.floor": (-math.inf, -1.0, 0.0),
     "reset.zero_after_input": ((), ("delta",), ("current",), ("delta", "current")),
 }
 """Numbers worth trying where nothing but the spikes of the other side is known."""

@@ -7,8 +7,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from neurohw.compare import Entry, with_evidence
 from neurohw.errors import NeurohwError
 from neurohw.lowering import Numbers, lower
@@ -17,9 +15,10 @@ from neurohw.program import Program
 from neurohw.run import run_program, with_spikes
 from neurohw.targets import Target
 
+from .apart import Apart, apart, with_counts
 from .switches import Switch, switched
 
-__all__ = ["Apart", "Setting", "Variants", "apart", "keys"]
+__all__ = ["Apart", "Setting", "Variants", "apart"]
 
 LIGHT = 4_000_000
 """Elements times steps up to which the reference is used: it compiles nothing."""
@@ -37,55 +36,8 @@ class Setting:
     backend: str = ""
     raw: bool = False
     """Spikes at the steps in which an engine emits them: latencies are not taken off."""
-
-
-@dataclass(frozen=True, order=True)
-class Apart:
-    """How far two runs are apart; the smaller, the closer.
-
-    Attributes
-    ----------
-    sooner : int
-        Minus the step of the first unequal spike; minus the number of steps if there is none.
-    distance : float
-        1 - Jaccard index over all spikes of neurons: 0 equal, 1 nothing shared.
-    """
-
-    sooner: int
-    distance: float
-
-    @property
-    def equal(self) -> bool:
-        """Whether no spike differs."""
-        return self.distance == 0
-
-
-def keys(e: Entry, names: Sequence[str]) -> np.ndarray:
-    """One ascending number per spike of the populations, in network time: by step first."""
-    found = []
-    populations = [e.program.population(name) for name in names]
-    total = sum(q.size for q in populations)
-    trials, first = len(e.probes.trials), 0
-    for q in populations:
-        s = e.spikes(q.name)
-        trial = np.searchsorted(e.probes.trials, s.trial)
-        found.append((s.step.astype(np.int64) * trials + trial) * total + first + s.element)
-        first += q.size
-    return np.sort(np.concatenate(found)) if found else np.zeros(0, np.int64)
-
-
-def apart(a: Entry, b: Entry, names: Sequence[str]) -> Apart:
-    """How far the spikes of some populations are apart, up to the last step that both runs have."""
-    per_step = len(a.probes.trials) * sum(a.program.population(name).size for name in names)
-    late = max((*a.program.latency.values(), *b.program.latency.values(), 0))
-    steps = a.probes.t0 + a.probes.steps - late
-    ends = (keys(e, names) for e in (a, b))
-    x, y = (k[: np.searchsorted(k, steps * per_step)] for k in ends)
-    shared = len(np.intersect1d(x, y, assume_unique=True))
-    union = len(x) + len(y) - shared
-    odd = np.setxor1d(x, y, assume_unique=True)
-    first = int(odd[0]) // per_step if len(odd) else steps
-    return Apart(-first, 1 - shared / union if union else 0.0)
+    counted: bool = True
+    """Two spikes of a neuron in one step count as two; else as one."""
 
 
 @dataclass
@@ -126,7 +78,7 @@ class Variants:
         lowered = lower(
             self.network, record, dt=x.dt, trials=x.trials, seed=x.seed, numbers=numbers
         )
-        return with_evidence(with_spikes(lowered.program))
+        return with_counts(with_evidence(with_spikes(lowered.program)), x.counted)
 
     def numbers_of(self) -> Numbers:
         """What the record itself computes with."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 __all__ = ["phrase", "title"]
@@ -206,6 +207,17 @@ def phrase(path: str, value: Any) -> str:
             f"lets V feel input of {kinds} synapses a step later"
             if value
             else ("lets V feel input in the step in which it arrives")
+        )
+    if path == "firing.floor":
+        return f"keeps V at {value:g} thresholds or above" if math.isfinite(value) else (
+            "has no lower limit of V"
+        )  # fmt: skip
+    if path == "reset.zero_after_input":
+        kinds = " and ".join(value)
+        return (
+            f"discards the input of the step of a late reset ({kinds} synapses)"
+            if value
+            else "keeps the input of the step of a late reset"
         )
     if path in _NUMBERS:
         text = _NUMBERS[path].format(value)

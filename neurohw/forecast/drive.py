@@ -1,18 +1,25 @@
-"""How far inputs can lift a neuron, and how often it then fires: closed forms of one step's rule.
+"""How far inputs can lift a neuron, and how often it then fires: the rules of one step, solved.
 
-With the step ``u' = d_u u + W``, ``w' = d w + u' + b`` (``w`` is V against its origin), constant
-input W leads to ``u = W / (1 - d_u)`` and lifts w towards ``(u + b) / (1 - d)``, monotonically.
+With the step ``u' = d_u u + W``, ``w' = d w + u' + b`` (``w`` is V against V_reset), constant
+input W leads to ``u = W / (1 - d_u)``, the *drive*, and lifts w towards ``(u + b) / (1 - d)``,
+monotonically. Where a target's record says otherwise (``arrival``, ``firing``, ``reset``,
+``refractory``), so does this module; ``rhythm`` has what a spike does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from neurohw.lowering import Lowered, Numbers
+from neurohw.lowering.neuron import bind, linear
 from neurohw.lowering.wires import Wire
+from neurohw.network.parts import Population
+from neurohw.targets import Target
+
+from .rhythm import Rhythm, rate_of, steps_to_threshold
 
 __all__ = ["Inputs", "Neurons", "inputs_of", "neurons_of"]
 
@@ -21,7 +28,7 @@ Array = np.ndarray
 
 @dataclass(frozen=True, eq=False)
 class Neurons:
-    """Numbers of one population's step; arrays ``[size]``, potentials in V against the origin.
+    """Numbers of one population's step; arrays ``[size]``, potentials in V against V_reset.
 
     Attributes
     ----------
@@ -30,6 +37,14 @@ class Neurons:
     threshold, bias : array
     gain : array
         Volts per step that an ampere makes.
+    jump : array
+        Volts that a jump of one volt makes.
+    down : array
+        Volts that a spike subtracts.
+    decays : bool
+        What arrives at a current decays in the same step.
+    rhythm : Rhythm
+        What a spike does, and when.
     """
 
     keep_v: Array
@@ -37,23 +52,32 @@ class Neurons:
     threshold: Array
     bias: Array
     gain: Array
+    jump: Array | float = 1.0
+    down: Array | float = 1.0
+    decays: bool = False
+    rhythm: Rhythm = field(default_factory=Rhythm)
 
-    def highest(self, arriving: Array) -> Array:
-        """Where V tends to if ``arriving`` volts arrive in every step; may be infinite."""
-        drive = arriving / (1 - self.keep_u) + self.bias
-        with np.errstate(divide="ignore", invalid="ignore"):
-            level = drive / (1 - self.keep_v)
-        return np.where(self.keep_v < 1, level, np.where(drive > 0, np.inf, 0.0))
+    def settled(self) -> Array:
+        """The drive that a current's input of one volt in every step leads to."""
+        return (self.keep_u if self.decays else 1.0) / (1 - self.keep_u)
 
-    def steps_to_threshold(self, arriving: Array) -> Array:
-        """Steps from the reset to the threshold at such a constant input; inf: never."""
-        drive = arriving / (1 - self.keep_u) + self.bias
+    def highest(self, drive: Array) -> Array:
+        """What V compares with the threshold tends to at this drive; may be infinite."""
+        total = drive + self.bias
         with np.errstate(divide="ignore", invalid="ignore"):
-            left = 1 - self.threshold * (1 - self.keep_v) / drive
-            leaky = np.log(left) / np.log(self.keep_v)
-            plain = self.threshold / drive
-        n = np.where(self.keep_v < 1, np.where(left > 0, leaky, np.inf), plain)
-        return np.where(drive > 0, np.maximum(np.ceil(n - 1e-9), 1), np.inf)
+            level = total / (1 - self.keep_v)
+        level = np.where(self.keep_v < 1, level, np.where(total > 0, np.inf, 0.0))
+        return level - drive if self.rhythm.late_jump else level
+
+    def steps_to_threshold(self, drive: Array) -> Array:
+        """Steps from a reset to V_reset to the threshold at a constant drive; inf: never."""
+        late = drive if self.rhythm.late_jump else 0.0
+        return steps_to_threshold(self.keep_v, self.threshold + late, drive + self.bias)
+
+    def rate(self, drive: Array, *, jumps: bool = True) -> Array:
+        """Spikes per step at a constant drive ``[..., size]``; ``jumps``: made of the synapses'."""
+        late = drive if jumps and self.rhythm.late_jump else 0.0
+        return rate_of(self.rhythm, self.keep_v, self.threshold, drive + self.bias, late, self.down)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +91,8 @@ class Inputs:
         Element of each weight; ``weight`` in volts (or amperes with a time constant).
     trains : int
         Trains of spikes that each source stands for.
+    most : int
+        Spikes that each of them may have in a step.
     """
 
     source: str
@@ -74,26 +100,47 @@ class Inputs:
     weight: Array
     trains: int
     current: bool
+    most: int = 1
 
-    def volts(self, neurons: Neurons) -> Array:
-        """Each weight in volts of the step in which it arrives."""
-        return self.weight * neurons.gain[self.target] if self.current else self.weight
+    def drive(self, neurons: Neurons) -> Array:
+        """The drive that each synapse leads to if a spike arrives in every step."""
+        i = self.target
+        if self.current:
+            return self.weight * (neurons.gain * neurons.settled())[i]
+        return self.weight * np.broadcast_to(neurons.jump, neurons.gain.shape)[i]
 
 
-def neurons_of(name: str, size: int, numbers: Numbers) -> Neurons | None:
+def neurons_of(
+    p: Population, numbers: Numbers, record: Target, dt: float, inputs: list[Inputs], seed: int
+) -> Neurons | None:
     """A population's numbers, or None where they are not those of a linear neuron."""
     labels = ("decay_v", "decay_u", "threshold", "bias", "gain")
-    found = [numbers.values.get((label, name)) for label in labels]
+    found = [numbers.values.get((label, p.name)) for label in labels]
     if any(x is None or np.ndim(x) > 1 for x in found):
         return None
-    keep_v, keep_u, threshold, bias, gain = (
-        np.broadcast_to(np.asarray(x, np.float64), (size,)) for x in found
+    form = linear(p.model, bind(p.name, p.model, p.mismatch, seed, np.arange(1)))
+    if form is None:
+        return None
+    keep_v, keep_u, threshold, bias, gain, jump, reset, down = (
+        np.broadcast_to(np.asarray(x, np.float64), (p.size,))
+        for x in (*found, numbers.values.get(("jump", p.name), 1.0), form.reset, form.down)
     )
-    return Neurons(keep_v, keep_u, threshold - numbers.origins[name], bias, gain)
+    currents = any(x.current for x in inputs)
+    rhythm = Rhythm.of(form.kind, p.model, record, dt, "current" if currents else "delta")
+    bias = bias - (1 - keep_v) * (reset - numbers.origins[p.name])
+    down = down if form.kind == "subtract" else threshold - reset
+    return Neurons(
+        keep_v, keep_u, threshold - reset, bias, gain, jump, down, record.arrival.decays, rhythm
+    )
 
 
-def inputs_of(wires: Collection[Wire], lowered: Lowered) -> dict[str, list[Inputs]]:
-    """Inputs by population, with the weights that the program holds."""
+def inputs_of(
+    wires: Collection[Wire], lowered: Lowered, most: Mapping[str, int]
+) -> dict[str, list[Inputs]]:
+    """Inputs by population, with the weights that the program holds.
+
+    ``most``: source -> spikes in a step, where that may be more than one.
+    """
     out: dict[str, list[Inputs]] = {}
     for w in wires:
         errors = lowered.report.weights.get(w.where)
@@ -101,25 +148,25 @@ def inputs_of(wires: Collection[Wire], lowered: Lowered) -> dict[str, list[Input
             continue
         target, weight = (x.ravel() for x in np.broadcast_arrays(w.index, errors.realised))
         out.setdefault(w.target, []).append(
-            Inputs(w.source, target, weight, w.trains, w.tau is not None)
+            Inputs(w.source, target, weight, w.trains, w.tau is not None, most.get(w.source, 1))
         )
     return out
 
 
 def strongest(inputs: list[Inputs], neurons: Neurons, active: Collection[str]) -> Array:
-    """Volts that arrive at each neuron if every active source fires and only excites."""
+    """Drive of each neuron if every active source fires all it can and only excites."""
     total = np.zeros(len(neurons.bias))
     for x in inputs:
         if x.source in active:
-            np.add.at(total, x.target, np.maximum(x.volts(neurons), 0) * x.trains)
+            np.add.at(total, x.target, np.maximum(x.drive(neurons), 0) * x.trains * x.most)
     return total
 
 
 def expected(inputs: list[Inputs], neurons: Neurons, spikes: Mapping[str, float]) -> Array | None:
-    """Mean volts that arrive per step, if the sources' spikes per step are known."""
+    """Mean drive, if the sources' spikes per step are known."""
     total = np.zeros(len(neurons.bias))
     for x in inputs:
         if x.source not in spikes:
             return None
-        np.add.at(total, x.target, x.volts(neurons) * x.trains * spikes[x.source])
+        np.add.at(total, x.target, x.drive(neurons) * x.trains * spikes[x.source])
     return total

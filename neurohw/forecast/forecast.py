@@ -3,11 +3,13 @@
 The forecast lowers the network twice, onto ``float64`` with the same method and onto the target,
 and compares what the two programs compute with. Nothing is run. That a population will be silent
 is a bound, not a guess: even if every source that can fire fires in every step, its potential stays
-below the threshold. Rates are those of the mean input, without fluctuations.
+below the threshold. Rates are those of the mean input, without fluctuations, by the rules of the
+target's record: when input arrives, what a spike does, how many there may be in a step.
 """
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -16,40 +18,20 @@ from typing import Any
 import numpy as np
 
 from neurohw.lowering import Lowered, LoweringReport, lower
-from neurohw.lowering.wires import wires_of
+from neurohw.lowering.report import WeightErrors
+from neurohw.lowering.wires import Wire, wires_of
 from neurohw.network import Network, Poisson, PooledPoisson, Regular
 from neurohw.network.waveforms import Waveform
 from neurohw.targets import Target, load_target
 
 from .drive import Inputs, Neurons, expected, inputs_of, neurons_of, strongest
+from .findings import Finding, of_current, of_latency, of_layer
+from .rejected import Rejected, rejected
 
-__all__ = ["Finding", "Forecast", "Layer", "forecast"]
+__all__ = ["Forecast", "Layer", "forecast"]
 
 LEVELS = (1.2, 1.5, 2.0, 3.0, 5.0)
 """Constant currents, in units of the one that just reaches the threshold, of the f-I error."""
-LOST, LARGE = 0.5, 0.05
-"""Share of weights that round to zero, and relative error, from which on a finding is made."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something that will go wrong, or may.
-
-    Attributes
-    ----------
-    kind : str
-        One of ``measured.KINDS``.
-    where : str
-        Population, connection or parameter.
-    certain : bool
-        Whether it follows from a bound, or is an expectation.
-    text : str
-    """
-
-    kind: str
-    where: str
-    certain: bool
-    text: str
 
 
 @dataclass(frozen=True)
@@ -60,7 +42,9 @@ class Layer:
     ----------
     zeroed : float
         Share of its incoming weights that round to zero, of those that are not zero.
-    weight_error, threshold_error, tau_error : float
+    lost : mapping
+        Connection -> the same share of its weights, where it is not 0.
+    weight_error, threshold_error, tau_error, tau_syn_error : float
         Relative: root mean square over the weights; largest over the neurons.
     fi_error : float
         Largest relative error of the rate at constant currents; NaN if not a linear neuron.
@@ -73,9 +57,11 @@ class Layer:
     population: str
     size: int
     zeroed: float
+    lost: Mapping[str, float]
     weight_error: float
     threshold_error: float
     tau_error: float
+    tau_syn_error: float
     fi_error: float
     rate_asked: float
     rate: float
@@ -85,7 +71,7 @@ class Layer:
 
 @dataclass(frozen=True, eq=False)
 class Forecast:
-    """Layers, findings, and the choices behind them."""
+    """Layers, findings, and the choices behind them with those that were rejected."""
 
     network: str
     target: str
@@ -93,6 +79,7 @@ class Forecast:
     layers: tuple[Layer, ...]
     findings: tuple[Finding, ...]
     report: LoweringReport
+    rejected: tuple[Rejected, ...] = ()
 
     def layer(self, population: str) -> Layer:
         """By name."""
@@ -100,7 +87,7 @@ class Forecast:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
-        plain = [{k: None if v != v else v for k, v in asdict(x).items()} for x in self.layers]
+        plain = [{k: _finite(v) for k, v in asdict(x).items()} for x in self.layers]
         return {
             "network": self.network,
             "target": self.target,
@@ -108,7 +95,12 @@ class Forecast:
             "layers": plain,
             "findings": [asdict(f) for f in self.findings],
             "lowering": self.report.as_dict(),
+            "rejected": [asdict(x) for x in self.rejected],
         }
+
+
+def _finite(x: Any) -> Any:
+    return None if isinstance(x, float) and not math.isfinite(x) else x
 
 
 def forecast(
@@ -142,20 +134,28 @@ def forecast(
     asked = lower(network, "float64", dt=dt, method=method, seed=seed)
     models = {d.name: d.model for d in network.drivers}
     wires = [w for c in network.connections for w in wires_of(c, dt, models.get(c.source))]
-    sides = [_side(network, x, inputs_of(wires, x), _spikes(network, dt, rates or {}))
-             for x in (asked, held)]  # fmt: skip
+    spikes = _spikes(network, dt, rates or {})
+    sides = [_side(network, x, r, wires, spikes, seed)
+             for x, r in ((asked, load_target("float64")), (held, record))]  # fmt: skip
     layers, findings = [], []
     for p in network.populations:
         a, h = (s.get(p.name) for s in sides)
         if a is None or h is None:
             continue
-        mine = [held.report.weights[w.where] for w in wires
-                if w.target == p.name and w.where in held.report.weights]  # fmt: skip
+        mine = {w.where: held.report.weights[w.where] for w in wires
+                if w.target == p.name and w.where in held.report.weights}  # fmt: skip
         layer = _layer(p.name, a, h, mine, dt)
         layers.append(layer)
-        findings += _of_layer(layer)
-    findings += _of_report(held, dt, network, wires, sides[1], record)
-    return Forecast(network.name, record.name, dt, tuple(layers), tuple(findings), held.report)
+        findings += of_layer(layer)
+    findings += of_latency(held)
+    for name, x in sides[1].items():
+        scale = held.numbers.scales.get(name)
+        if x.arriving is not None and scale:
+            findings += of_current(name, float(np.max(np.abs(x.arriving))) * scale, record)
+    return Forecast(
+        network.name, record.name, dt, tuple(layers), tuple(findings), held.report,
+        rejected(held, wires, record),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,7 +163,7 @@ class _Population:
     neurons: Neurons
     inputs: list[Inputs]
     silent: bool
-    arriving: np.ndarray | None  # mean volts per step
+    arriving: np.ndarray | None  # mean drive, volts per step
     spikes: float  # mean per neuron and step; NaN if not known
 
 
@@ -180,11 +180,16 @@ def _spikes(network: Network, dt: float, rates: Mapping[str, float]) -> dict[str
 
 
 def _side(
-    network: Network, lowered: Lowered, inputs: dict[str, list[Inputs]], spikes: dict[str, float]
-) -> dict[str, _Population]:
+    network: Network, lowered: Lowered, record: Target, wires: list[Wire],
+    spikes: dict[str, float], seed: int,
+) -> dict[str, _Population]:  # fmt: skip
     """Every linear population of one lowering: whether it can fire, and how often it will."""
     models = {p.name: p for p in network.populations}
-    neurons = {n: neurons_of(n, p.size, lowered.numbers) for n, p in models.items()}
+    inputs = inputs_of(wires, lowered, dict.fromkeys(models, record.firing.most))
+    neurons = {
+        n: neurons_of(p, lowered.numbers, record, lowered.report.dt, inputs.get(n, []), seed)
+        for n, p in models.items()
+    }
     active = {d.name for d in network.drivers if spikes.get(d.name) != 0.0}
     while True:  # whoever can be lifted by those who can fire can fire
         more = {
@@ -206,8 +211,7 @@ def _side(
         arriving = expected(inputs.get(n, []), x, mean)
         count = np.nan
         if arriving is not None and not models[n].currents:
-            rest = np.rint(np.asarray(getattr(models[n].model, "t_ref", 0.0)) / lowered.report.dt)
-            count = float(np.mean(1 / (x.steps_to_threshold(arriving) + rest)))
+            count = float(np.mean(x.rate(arriving)))
             mean[n] = count
         out[n] = _Population(x, inputs.get(n, []), n not in active, arriving, count)
     return out
@@ -230,19 +234,27 @@ def _forward(network: Network) -> list[str]:
     return order
 
 
-def _layer(name: str, a: _Population, h: _Population, weights: list[Any], dt: float) -> Layer:
-    summed = [w.summary() for w in weights]
-    pairs = [(int(np.count_nonzero(w.asked)), s) for w, s in zip(weights, summed, strict=True)]
+def _layer(
+    name: str, a: _Population, h: _Population, weights: Mapping[str, WeightErrors], dt: float
+) -> Layer:
+    summed = {k: w.summary() for k, w in weights.items()}
+    pairs = [(int(np.count_nonzero(w.asked)), summed[k]) for k, w in weights.items()]
     count = sum(n for n, _ in pairs)
     square = sum(n * s["rms_error"] ** 2 for n, s in pairs)
     x, y = a.neurons, h.neurons
     return Layer(
         name,
         len(x.bias),
-        sum(s["rounded_to_zero"] for s in summed) / count if count else 0.0,
+        sum(s["rounded_to_zero"] for s in summed.values()) / count if count else 0.0,
+        {
+            k: s["rounded_to_zero"] / n
+            for (n, s), k in zip(pairs, summed, strict=True)
+            if s["rounded_to_zero"]
+        },
         float(np.sqrt(square / count)) if count else 0.0,
         _largest(y.threshold, x.threshold),
         _largest(_tau(y.keep_v), _tau(x.keep_v)),
+        _largest(_tau(y.keep_u), _tau(x.keep_u)),
         _fi_error(x, y),
         a.spikes / dt,
         h.spikes / dt,
@@ -254,7 +266,8 @@ def _layer(name: str, a: _Population, h: _Population, weights: list[Any], dt: fl
 def _tau(keep: np.ndarray) -> np.ndarray:
     """Time constant in steps of the exact decay."""
     with np.errstate(divide="ignore"):
-        return -1 / np.log(np.clip(keep, 1e-300, 1))
+        tau = -1 / np.log(np.clip(keep, 1e-300, 1))
+    return np.where(keep <= 0, 0.0, np.where(keep >= 1, np.inf, tau))
 
 
 def _largest(held: np.ndarray, asked: np.ndarray) -> float:
@@ -266,58 +279,11 @@ def _largest(held: np.ndarray, asked: np.ndarray) -> float:
 
 
 def _fi_error(x: Neurons, y: Neurons) -> float:
-    """Of the rate at constant inputs; the same volts per step go into both."""
-    worst = 0.0
-    for level in LEVELS:
-        drive = np.maximum(level * x.threshold * (1 - x.keep_v), 1e-300)
-        fast = np.where(x.keep_v < 1, drive, level * x.threshold / 100)
-        n, m = ((k.steps_to_threshold((fast - k.bias) * (1 - k.keep_u))) for k in (x, y))
-        error = n / m - 1
-        worst = error.flat[np.argmax(np.abs(error))] if np.abs(error).max() > abs(worst) else worst
-    return float(worst)
-
-
-def _of_layer(x: Layer) -> list[Finding]:
-    found = []
-    lost = f"{100 * x.zeroed:.0f} % of its weights round to 0"
-    if x.silent and not x.silent_asked:
-        why = lost if x.zeroed else "its inputs are too weak once they are rounded"
-        text = f"{x.population}: {why}; no input can lift it to its threshold: it will be silent"
-        found.append(Finding("silent", x.population, True, text))
-    elif x.zeroed >= LOST:
-        found.append(Finding("weights", x.population, True, f"{x.population}: {lost}"))
-    if not x.silent and x.rate_asked > 0 and x.rate == 0:
-        text = (f"{x.population}: its mean input no longer reaches the threshold "
-                f"({x.rate_asked:.3g} Hz in float64): it may fall silent")  # fmt: skip
-        found.append(Finding("silent", x.population, False, text))
-    elif x.rate_asked > 0 and abs(x.rate / x.rate_asked - 1) > LARGE and not x.silent:
-        text = (f"{x.population}: {x.rate_asked:.3g} Hz will become {x.rate:.3g} Hz "
-                f"({100 * (x.rate / x.rate_asked - 1):+.0f} %)")  # fmt: skip
-        found.append(Finding("rate", x.population, False, text))
-    for kind, error in (("threshold", x.threshold_error), ("tau", x.tau_error)):
-        if abs(error) > LARGE:
-            text = f"{x.population}: the {kind} is off by {100 * error:+.0f} %"
-            found.append(Finding(kind, f"{x.population}.{kind}", True, text))
-    return found
-
-
-def _of_report(
-    held: Lowered, dt: float, network: Network, wires: Any, sides: dict[str, _Population],
-    record: Target,
-) -> list[Finding]:  # fmt: skip
-    """Latency, and currents whose mean alone overflows."""
-    found = []
-    if held.report.latency:
-        late = ", ".join(f"{k} {v}" for k, v in held.report.latency.items())
-        found.append(Finding("latency", network.name, True, f"retimed; latency in steps: {late}"))
-    for name, x in sides.items():
-        scale = held.numbers.scales.get(name)
-        if x.arriving is None or not scale:
-            continue
-        mean = float(np.max(np.abs(x.arriving / (1 - x.neurons.keep_u)))) * scale
-        most = 2.0 ** (record.current.bits - 1)
-        if mean > most:
-            text = (f"{name}: the mean current alone is {mean / most:.2g} times what "
-                    f"{record.current.bits} bits hold: it will overflow")  # fmt: skip
-            found.append(Finding("overflow", name, False, text))
-    return found
+    """Of the rate at constant currents; the same volts per step go into both."""
+    level = np.array(LEVELS)[:, None]
+    leaky = np.maximum(level * x.threshold * (1 - x.keep_v), 1e-300)
+    drive = np.where(x.keep_v < 1, leaky, level * x.threshold / 100)
+    n, m = (k.rate(drive - k.bias, jumps=False) for k in (x, y))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        error = np.where(n > 0, m / n - 1, 0.0)
+    return float(error.flat[np.argmax(np.abs(error))])

@@ -9,11 +9,12 @@ from typing import Any
 
 from neurohw.lowering import lower
 from neurohw.network import Network
+from neurohw.program import with_losses
 from neurohw.recording import Recording
 from neurohw.run import run_program, with_spikes
 from neurohw.targets import Target, load_target
 
-from .forecast import LARGE, Finding
+from .findings import LARGE, Finding
 
 __all__ = ["KINDS", "Measured", "findings_of", "measure"]
 
@@ -41,7 +42,8 @@ class Measured:
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         rates = {k: {"float64": a, self.target: b} for k, (a, b) in self.rates.items()}
-        return {"rates": rates, "findings": [asdict(f) for f in self.findings]}
+        rows = [asdict(e) | {"kind": e.kind, "excess": e.excess} for e in self.recording.ledger]
+        return {"rates": rates, "findings": [asdict(f) for f in self.findings], "ledger": rows}
 
 
 def measure(
@@ -55,6 +57,7 @@ def measure(
     method: str = "",
     inputs: Mapping[str, Any] | None = None,
     backend: str = "native",
+    losses: bool = False,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Measured:
     """Run a network on float64 and on a target, by one method, and lay their rates side by side.
@@ -66,14 +69,18 @@ def measure(
     found = []
     for which in ("float64", record):
         lowered = lower(network, which, dt=dt, trials=trials, seed=seed, method=method)
+        program = with_spikes(lowered.program)
 
         def tick(done: int, total: int, name: str = lowered.report.target) -> None:
             if progress is not None:
                 progress(f"{backend}/{name}", done, total)
 
         found.append(
-            run_program(with_spikes(lowered.program), backend, steps, inputs=inputs, progress=tick)
-        )
+            run_program(
+                with_losses(program) if losses else program,
+                backend, steps, inputs=inputs, progress=tick,
+            )
+        )  # fmt: skip
     rates = {}
     for p in network.populations:
         time = p.size * trials * steps * dt
@@ -89,10 +96,11 @@ def findings_of(
     """What a run found wrong: overflows of its ledger, rates that are not those of float64."""
     found = []
     for row in recording.ledger:
-        if row.count:
+        if row.count and row.kind == "range":
             step, trial, neuron = row.first or (0, 0, 0)
             text = (f"{row.key} left {row.lo}..{row.hi} {row.count} times, first at step {step}, "
-                    f"trial {trial}, neuron {neuron}; seen {row.low}..{row.high}")  # fmt: skip
+                    f"trial {trial}, neuron {neuron}; seen {row.low}..{row.high}, at worst "
+                    f"{row.excess:.0f} too far")  # fmt: skip
             found.append(Finding("overflow", row.key, True, text))
     for name, (asked, got) in (rates or {}).items():
         if asked > 0 and got == 0:

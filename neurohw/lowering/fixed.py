@@ -46,8 +46,9 @@ class _Fields:
             single(w.data) * w.of_target(gain) if w.tau is not None else single(w.data)
             for w in wires
         ]
-        self.scale, cause = choose_scale(name, m, target, wires, self.volts)
-        log.rows.append(Row(f"{name}.scale", self.scale, self.scale, "1/V", f"set by {cause}"))
+        log.choices[name] = choice = choose_scale(name, m, target, wires, self.volts)
+        self.scale, said = choice.scale, f"set by {choice.cause}"
+        log.rows.append(Row(f"{name}.scale", self.scale, self.scale, "1/V", said))
 
     def inputs(self, delays: dict[int, int]) -> tuple[ChipInput, ...]:
         """Weights and delays."""

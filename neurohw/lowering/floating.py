@@ -69,7 +69,8 @@ def _keep_numbers(part: Part, m: Membrane, step: FloatStep) -> None:
         ("decay_v", name): 1 - m.leak,
         ("threshold", name): m.threshold + m.origin,
         ("bias", name): m.bias,
-        ("gain", name): m.gain,
+        ("gain", name): _current_gain(part, m, step.taus[0] if len(step.taus) == 1 else None),
+        ("jump", name): _jump_gain(part, m),
     }
     if len(step.decays) <= 1:
         log.numbers["decay_u", name] = step.decays[0] if step.decays else np.asarray(0.0)
@@ -112,8 +113,13 @@ def _gain(part: Part, m: Membrane, w: Wire) -> Array | np.floating:
     if w.tau is not None:
         return weight_gain(part.name, _current_gain(part, m, w.tau), part.neuron.size)
     if part.target.arrival.jump == "held":
-        return weight_gain(part.name, m.held_jump(part.dt), part.neuron.size)
+        return weight_gain(part.name, _jump_gain(part, m), part.neuron.size)
     return np.float64(1.0)
+
+
+def _jump_gain(part: Part, m: Membrane) -> Array | np.floating:
+    held = part.target.arrival.jump == "held"
+    return m.held_jump(part.dt) if held else np.float64(1.0)
 
 
 def weight_gain(name: str, gain: Array, size: int) -> Array:

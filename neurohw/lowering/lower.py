@@ -194,6 +194,7 @@ def lower(
         tuple(notes),
         dict(program.latency),
         log.weights,
+        log.choices,
     )
     kept = Numbers(log.numbers, log.origins, log.weights, log.scales)
     return Lowered(program, report, kept)

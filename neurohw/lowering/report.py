@@ -12,7 +12,7 @@ from neurohw.program.rows import repeated
 
 from .wires import single
 
-__all__ = ["Log", "LoweringReport", "Row", "WeightErrors", "worst"]
+__all__ = ["Choice", "Log", "LoweringReport", "Row", "WeightErrors", "worst"]
 
 _BLOCK = 1 << 20  # weights looked at together
 
@@ -119,6 +119,25 @@ def _relative(asked: np.ndarray, realised: np.ndarray) -> np.ndarray:
     return np.divide(realised - asked, np.abs(asked), where=some, out=np.zeros(shape))
 
 
+@dataclass(frozen=True)
+class Choice:
+    """The scale of a population's integers, and the larger ones that were rejected.
+
+    Attributes
+    ----------
+    scale : float
+        Units per volt.
+    cause : str
+        The field that set it.
+    limits : mapping
+        Field -> the largest scale that it allows by itself.
+    """
+
+    scale: float
+    cause: str
+    limits: Mapping[str, float]
+
+
 @dataclass
 class Log:
     """What the parts of lowering write down on their way."""
@@ -129,11 +148,12 @@ class Log:
     numbers: dict[tuple[str, str], np.ndarray] = field(default_factory=dict)
     origins: dict[str, float] = field(default_factory=dict)
     scales: dict[str, float] = field(default_factory=dict)
+    choices: dict[str, Choice] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class LoweringReport:
-    """Rows, warnings, latencies and weights of one lowering."""
+    """Rows, warnings, latencies, weights, and the choice of each fixed-point population's scale."""
 
     network: str
     target: str
@@ -144,6 +164,7 @@ class LoweringReport:
     notes: tuple[str, ...] = ()
     latency: Mapping[str, int] = field(default_factory=dict)
     weights: Mapping[str, WeightErrors] = field(default_factory=dict, compare=False)
+    choices: Mapping[str, Choice] = field(default_factory=dict)
 
     def row(self, where: str) -> Row:
         """The row of one parameter."""

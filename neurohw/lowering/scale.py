@@ -20,6 +20,7 @@ from neurohw.targets.registers import Current, Voltage
 
 from .chip_words import SHIFT_BITS
 from .neuron import Membrane
+from .report import Choice
 from .wires import Wire
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "decay_field",
     "decay_of",
     "fan_in",
+    "least_exponent",
     "synapse_unit",
     "weight_field",
 ]
@@ -70,8 +72,8 @@ def _limit(target: Target, sign: str) -> int:
 
 def choose_scale(
     name: str, m: Membrane, target: Target, wires: list[Wire], volts: list[Array]
-) -> tuple[float, str]:
-    """(units per volt, which field set it)."""
+) -> Choice:
+    """Units per volt, and what each field would allow."""
     field = target.threshold
     highest = (2**field.mantissa_bits - 1) << field.shift
     top = float(np.max(m.threshold))
@@ -85,9 +87,9 @@ def choose_scale(
     # twice the threshold fits the membrane, so that an overshoot is not an overflow
     room = 2 ** (target.voltage.bits - (1 if target.voltage.low == "zero" else 2))
     limits = {"threshold": min(highest, room) / top}
-    limits["initial v"] = (2 ** (target.voltage.bits - 1) - 1) / max(
-        float(np.max(np.abs(m.init))), 1e-300
-    )
+    if np.any(m.init):
+        most = 2 ** (target.voltage.bits - 1) - 1
+        limits["initial v"] = most / float(np.max(np.abs(m.init)))
     bias = float(np.max(np.abs(m.bias)))
     if bias:
         most = (2 ** (target.bias.mantissa_bits - 1) - 1) << target.bias.exponent_max
@@ -121,7 +123,7 @@ def choose_scale(
             allowed=f"at least {2**field.shift} units at the threshold",
             fix="make that value smaller against the threshold",
         )
-    return float(mantissa * 2**field.shift / top), cause
+    return Choice(float(mantissa * 2**field.shift / top), cause, limits)
 
 
 def _largest_scale(target: Target, volts: Array) -> float:
@@ -217,17 +219,27 @@ def bias_field(bias: Array, scale: float, target: Target) -> tuple[Array, Array,
     return mantissa << exponent, mantissa, exponent
 
 
-def weight_field(volts: Array, scale: float, target: Target) -> Mantissas:
-    """Mantissas and exponent of one connection's weights (in volts)."""
+def least_exponent(target: Target) -> int:
+    """Of weights: where each weight is shifted by it, a negative one would only lose bits."""
+    return target.weight.exponent_min if target.weight.exponent_on == "sum" else 0
+
+
+def weight_field(
+    volts: Array, scale: float, target: Target, exponent: int | None = None
+) -> Mantissas:
+    """Mantissas and exponent of one connection's weights (in volts).
+
+    The exponent is the smallest with which the largest weight fits, or the one that is given.
+    """
     rule, align = target.weight, target.current.align
     sign = _sign(volts)
     units = volts * scale / 2**align
     limit, grid = _limit(target, sign), 2 if sign == "mixed" and rule.mixed_even else 1
     largest = float(np.max(np.abs(units))) if units.size else 0.0
-    low = rule.exponent_min if rule.exponent_on == "sum" else 0
-    exponent = low
-    while exponent < rule.exponent_max and largest > (limit + grid / 2) * 2.0**exponent:
-        exponent += 1
+    if exponent is None:
+        exponent = least_exponent(target)
+        while exponent < rule.exponent_max and largest > (limit + grid / 2) * 2.0**exponent:
+            exponent += 1
     mantissa = np.rint(units / 2.0**exponent / grid).astype(np.int64) * grid
     least = {"mixed": rule.mixed_min, "inhibitory": -rule.positive_max}.get(sign, 0)
     least = rule.mixed_min if rule.to_the_end else least

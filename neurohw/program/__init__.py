@@ -4,6 +4,7 @@ Knows nothing above it. ``docs/program.md`` is its specification.
 """
 
 from neurohw.program.builder import Builder, Value
+from neurohw.program.losses import bits_shifted_out, is_loss, with_losses
 from neurohw.program.ops import OPS, OpSpec
 from neurohw.program.program import (
     IR_VERSION,
@@ -76,10 +77,12 @@ __all__ = [
     "Watch",
     "Weights",
     "check_inputs",
+    "bits_shifted_out",
     "check_traps",
     "concat",
     "freeze",
     "initial_state",
+    "is_loss",
     "load_program",
     "parse",
     "parse_dtype",
@@ -88,4 +91,5 @@ __all__ = [
     "sample_steps",
     "save_program",
     "verify",
+    "with_losses",
 ]

@@ -19,7 +19,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neurohw.errors import ProgramError
-from neurohw.program import Events, Float, Probe, Probes, Program, sample_steps
+from neurohw.program import (
+    Events,
+    Float,
+    Probe,
+    Probes,
+    Program,
+    bits_shifted_out,
+    is_loss,
+    sample_steps,
+)
 
 if TYPE_CHECKING:
     import neo
@@ -59,9 +68,25 @@ class LedgerEntry:
     high: int
 
     @property
+    def kind(self) -> str:
+        """``range``: of a register; ``lost`` and ``zero``: of a shift (see ``with_losses``)."""
+        if not is_loss(self.key):
+            return "range"
+        return "zero" if bits_shifted_out(self.key) is None else "lost"
+
+    @property
     def headroom_bits(self) -> float:
         """See :func:`headroom`."""
         return headroom(self.lo, self.hi, self.low, self.high)
+
+    @property
+    def excess(self) -> float:
+        """How far the worst value lay outside ``lo..hi``; of ``lost`` the largest rounding error.
+
+        In units of the value, the last place; a rounding error is a fraction of it.
+        """
+        far = max(self.high - self.hi, self.lo - self.low, 0)
+        return far / 2 ** (bits_shifted_out(self.key) or 0)
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,7 +10,11 @@ import numpy as np
 import pytest
 
 import neurohw as nh
+from neurohw.lowering import lower
 from neurohw.network import Network
+from neurohw.program import Probe
+from neurohw.run import run_program, with_spikes
+from neurohw.targets import Target
 
 STEPS = 400
 SIZES = (12, 8, 4)
@@ -54,7 +59,25 @@ def spikes_of(rec: Any, net: Network) -> dict[str, np.ndarray]:
     }
 
 
+def emitted(net: Network, target: Target, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Population -> int ``[steps, size]``: how often each neuron spikes in each step on a target.
+
+    Nothing of ``neurohw.explain`` takes part.
+    """
+    program = with_spikes(lower(net, target, dt=1e-3).program)
+    if target.firing.most > 1:
+        more = [Probe(p.name, "count") for p in net.populations]
+        program = dataclasses.replace(program, probes=(*program.probes, *more))
+    rec = run_program(program, "reference", len(inputs["in"]), inputs=inputs)
+    found = {k: x.astype(np.int64) for k, x in spikes_of(rec, net).items()}
+    for name in found if target.firing.most > 1 else ():
+        found[name] = rec.probes.traces[f"{name}.count"][:, 0].astype(np.int64)
+    return found
+
+
 @pytest.fixture(scope="session")
 def kit() -> SimpleNamespace:
     given = np.random.default_rng(7).random((STEPS, SIZES[0])) < 0.2
-    return SimpleNamespace(layers=layers, spikes_of=spikes_of, inputs={"in": given}, steps=STEPS)
+    return SimpleNamespace(
+        layers=layers, spikes_of=spikes_of, emitted=emitted, inputs={"in": given}, steps=STEPS
+    )

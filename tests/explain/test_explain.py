@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -93,6 +94,39 @@ def test_numbers_of_a_chip_are_computed_with(kit):
     one = lower(net, "float64", dt=1e-3, numbers=chip.numbers.only(["threshold"]))
     for key, w in one.report.weights.items():
         np.testing.assert_array_equal(w.asked, plain.report.weights[key].asked)
+
+
+def once(name):
+    """A record with at most one spike of a neuron in a step."""
+    return dataclasses.replace(switched(load_target(name), "firing.most", 1), name=f"{name}-once")
+
+
+@pytest.mark.parametrize(("name", "reset"), [("rockpool", "subtract"), ("sinabs", "to")])
+def test_several_spikes_in_a_step_part_two_targets(kit, name, reset):
+    """A reset to V_reset makes the same steps with spikes of the first layer, other numbers."""
+    net = kit.layers(reset=reset, strength=3.0)
+    e = explain(net, name, once(name), dt=1e-3, steps=kit.steps, inputs=kit.inputs)
+    many = kit.emitted(net, load_target(name), kit.inputs)
+    one = kit.emitted(net, once(name), kit.inputs)
+    shared = sum(np.minimum(many[k], one[k]).sum() for k in many)
+    whole = sum(np.maximum(many[k], one[k]).sum() for k in many)
+    assert e.distance == pytest.approx(1 - shared / whole)
+    assert [s.switch.path for s in e.way] == ["firing.most"] and e.left == 0
+    step, neuron = np.argwhere(many["layer1"] != one["layer1"])[0]
+    d = e.first
+    assert (d.variable, d.population, d.step, d.neuron) == ("count", "layer1", step, neuron)
+    assert (d.value_a, d.value_b) == (many["layer1"][step, neuron], one["layer1"][step, neuron])
+    assert f"with {d.value_a} spikes on {name} and 1 on {name}-once" in e.sentence
+    json.dumps(e.as_dict(), allow_nan=False)
+
+
+def test_a_lower_limit_of_v_has_words_and_is_json(kit):
+    floor = switched(load_target("float32"), "firing.floor", 0.0)
+    bounded = dataclasses.replace(floor, name="bounded")
+    e = explain(kit.layers(), "float32", bounded, dt=1e-3, steps=kit.steps, inputs=kit.inputs)
+    assert [s.switch.path for s in e.way] == ["firing.floor"]
+    assert "bounded keeps V at 0 thresholds or above, float32 has no lower limit of V" in e.sentence
+    json.dumps(e.as_dict(), allow_nan=False)
 
 
 def test_differences_are_those_of_the_records():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import neurohw as nh
 from neurohw.errors import ProgramError
 from neurohw.explain import identify
 from neurohw.explain.switches import switched
@@ -20,6 +19,15 @@ PLANTED = [
     ("lava", "weight.mixed_even", False, dict(reset="to", grid=1 / 512)),
     ("lava", "threshold.compare", "ge", dict(leak=False, reset="to", grid=1 / 4, seed=3)),
     ("loihi1", "refractory.blocked_offset", 1, dict(reset="to", t_ref=1e-3)),
+    ("float32", "refractory.first", "spike_step", dict(reset="to", t_ref=3e-3)),
+    ("float32", "arrival.late", ("delta",), {}),
+    ("float32", "arrival.decays", True, dict(current=True)),
+    ("sinabs", "arrival.jump", "impulse", {}),
+    ("snntorch", "arrival.current", "decaying", dict(current=True)),
+    ("float32", "firing.floor", 0.0, {}),
+    ("rockpool", "firing.most", 1, dict(strength=3.0)),
+    ("loihi1", "weight.exponent_on", "sum", dict(reset="to", rest=1.02, strength=4e-3, grid=1e-9)),
+    ("lava", "current.overflow", "saturate", dict(current=True, reset="to", strength=4.0)),
 ]
 
 
@@ -31,6 +39,31 @@ def test_a_planted_rule_is_named(kit, target, path, value, net):
     assert found.changes[0].b == value
     assert found.equal and not found.also
     assert found.changes[0].title in found.sentence
+
+
+def test_enough_rules_are_planted():
+    assert len({path for _, path, _, _ in PLANTED}) >= 12
+
+
+def test_a_current_that_is_felt_late_is_a_delay(kit):
+    """V that uses the current of the step before is V that hears every spike a step later."""
+    found = look(kit, kit.layers(current=True), "float32", {"arrival.late": ("current",)})
+    named = {s.path: s.b for s in (*found.changes, *found.also)}
+    assert found.equal and {"arrival.late", "delay.extra"} == named.keys(), found.sentence
+    assert named["delay.extra"] == 1 and "Not told apart from" in found.sentence
+
+
+def test_several_spikes_in_a_step_are_counted(kit):
+    """Bool data say only whether a neuron spiked; the last layer's numbers are heard by nobody."""
+    network, once = kit.layers(reset="to", strength=3.0), load_target("sinabs")
+    counts = kit.emitted(network, once, kit.inputs)
+    assert max(x.max() for x in counts.values()) > 2
+    counts["layer2"] = np.minimum(counts["layer2"], 2)
+    whole = identify(network, "sinabs", counts, dt=1e-3, steps=kit.steps, inputs=kit.inputs)
+    assert not whole.equal and whole.distance > 0
+    seen = {k: x > 0 for k, x in counts.items()}
+    found = identify(network, "sinabs", seen, dt=1e-3, steps=kit.steps, inputs=kit.inputs)
+    assert found.equal and not found.changes
 
 
 @pytest.mark.parametrize(
@@ -50,9 +83,7 @@ def look(kit, network, target, planted):
     hidden = load_target(target)
     for path, value in planted.items():
         hidden = switched(hidden, path, value)
-    rec = nh.run(network, target=hidden, dt=1e-3, steps=kit.steps, inputs=kit.inputs,
-                 backend="reference")  # fmt: skip
-    spikes = kit.spikes_of(rec, network)
+    spikes = kit.emitted(network, hidden, kit.inputs)
     assert all(x.any() for x in spikes.values())
     return identify(network, target, spikes, dt=1e-3, steps=kit.steps, inputs=kit.inputs)
 
@@ -114,3 +145,6 @@ def test_errors(kit):
         identify(network, "float32", {"x": np.zeros((10, 1))}, dt=1e-3, steps=10)
     with pytest.raises(ProgramError, match=r"wrong shape; got \(3, 8\); allowed: \[10, 8\]"):
         identify(network, "float32", {"layer1": np.zeros((3, 8))}, dt=1e-3, steps=10)
+    for bad in (-1, 0.5):
+        with pytest.raises(ProgramError, match=f"not spikes; got {bad}; allowed: bool, or whole"):
+            identify(network, "float32", {"layer1": np.full((10, 8), bad)}, dt=1e-3, steps=10)

@@ -45,8 +45,8 @@ def test_weights_that_round_to_zero_silence_a_population():
     found = forecast(silent, "loihi1", dt=DT)
     assert kinds(found) == [("silent", "fc", True)]
     assert found.findings[0].text == (
-        "fc: 100 % of its weights round to 0; no input can lift it to its threshold: "
-        "it will be silent"
+        "99.8 % of the weights of in_to_fc round to 0: fc will be silent "
+        "(no input can lift it to its threshold)"
     )
     layer = found.layer("fc")
     assert layer.zeroed == pytest.approx(399 / 400)

@@ -1,0 +1,267 @@
+"""What a NIR graph computes on a grid of steps, and the ways in which importers deviate from it.
+
+NIR gives differential equations and no scheme, so a framework is right here if its output is that
+of any of the usual schemes: forward Euler or exact decay, the membrane driven by the new or by the
+old synaptic current, a start from 0 or from rest; spike where v > threshold, then v := v_reset. A
+*deviation* is a named change of this model. What an importer does is known when the model with
+some deviations gives its output, to the last spike, and the model without them does not.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from neurohw.io.nir import Graph, Node, flatten
+
+__all__ = ["DEVIATIONS", "Scheme", "run", "same", "schemes"]
+
+Scheme = tuple[str, str, str]
+Step = Callable[[Any], Any]
+
+DEVIATIONS: Mapping[str, str] = {
+    "step of 0.1 ms": "the step is 1e-4 s, whatever the run's",
+    "step of 1 ms": "the step is 1e-3 s, whatever the run's",
+    "step of 1 s": "time constants count steps",
+    "step of tau / (1 + r)": "the step is the least tau_mem / (1 + r)",
+    "reset to 0": "v_reset is taken as 0",
+    "reset by subtraction": "the threshold is subtracted at a spike",
+    "many spikes": "floor(v / threshold) spikes in one step",
+    "spike at the threshold": "v >= threshold spikes",
+    "input unscaled": "an input is added to v as it is: (1 - decay) r is taken as 1",
+    "synapse unscaled": "an input is added to the current as it is: (1 - decay) w_in is 1",
+    "synapse decays its input": "an input is added to the current, then it decays",
+    "r = 1": "r is taken as 1",
+    "least gain": "all neurons have the least r dt / tau of them",
+    "v_leak into the synapse": "the synaptic current relaxes to v_leak",
+    "v_leak every step": "v_leak is added to v in each step",
+    "decay 0.9": "v is multiplied by 0.9 in each step",
+    "floor at -threshold": "v is kept above -threshold",
+    "no bias": "the bias is taken as 0",
+    "no padding": "padding is taken as 0",
+    "axes one too late": "start_dim and end_dim count the batch axis",
+    "axes as given": "start_dim and end_dim are passed on, to data with a batch axis",
+    "tau cut to an integer": "the time constant is cut to whole seconds",
+}  # fmt: skip
+
+
+def schemes(graph: Graph) -> Iterator[Scheme]:
+    """Method, order and start that make a difference for the kinds of the graph."""
+    kinds = {node.kind for _, node in graph.walk()}
+    leak = any(np.any(n.fields.get("v_leak", 0)) for _, n in graph.walk())
+    methods = ("euler", "exact") if kinds & {"LI", "LIF", "CubaLI", "CubaLIF"} else ("euler",)
+    orders = ("new", "old") if kinds & {"CubaLI", "CubaLIF"} else ("new",)
+    yield from itertools.product(methods, orders, ("0", "rest") if leak else ("0",))
+
+
+def run(
+    graph: Graph, x: np.ndarray, dt: float, scheme: Scheme = ("euler", "new", "0"),
+    deviations: frozenset[str] = frozenset(),
+) -> np.ndarray:  # fmt: skip
+    """Output of the graph's one Output, shape (steps, ...), for its one Input.
+
+    An edge that closes a cycle carries what its source gave one step before.
+    """
+    flat = flatten(graph)
+    order = _order(flat.nodes, flat.edges)
+    place = {name: k for k, name in enumerate(order)}
+    into = {name: [a for a, b in flat.edges if b == name] for name in order}
+    steps = {name: _step(flat.nodes[name], dt, scheme, deviations) for name in order}
+    first = next(n for n in order if flat.nodes[n].kind == "Input" and not into[n])
+    last = next(n for n in reversed(order) if flat.nodes[n].kind == "Output")
+    before: dict[str, Any] = dict.fromkeys(order, 0.0)
+    out = []
+    for now in x:
+        values: dict[str, Any] = {}
+        for name in order:
+            given = [values[a] if place[a] < place[name] else before[a] for a in into[name]]
+            values[name] = steps[name](now if name == first else sum(given))
+        before = values
+        out.append(values[last])
+    return np.array(out)
+
+
+def same(a: Any, b: Any) -> bool:
+    """Equal shapes, and numbers equal to float32's accuracy; spikes are then equal."""
+    a, b = np.asarray(a, float), np.asarray(b, float)
+    if a.shape != b.shape:
+        return False
+    return bool(np.allclose(a, b, rtol=2e-5, atol=2e-5 * max(1e-30, np.abs(b).max(initial=0))))
+
+
+def _order(nodes: Mapping[str, Node], edges: Any) -> list[str]:
+    """Breadth first from the inputs: every node once, as late as its inputs outside cycles ask."""
+    order: list[str] = []
+    waiting = list(nodes)
+    while waiting:
+        ready = [n for n in waiting if all(a in order for a, b in edges if b == n)]
+        if not ready:  # a cycle: the first node that something already feeds
+            ready = [n for n in waiting if any(a in order for a, b in edges if b == n)][:1]
+        order += ready or waiting[:1]
+        waiting = [n for n in waiting if n not in order]
+    return order
+
+
+def _step(node: Node, dt: float, scheme: Scheme, deviations: frozenset[str]) -> Step:
+    f, kind = dict(node.fields), node.kind
+    if kind in ("Input", "Output"):
+        return lambda x: x
+    if kind in ("Affine", "Linear"):
+        bias = 0.0 if kind == "Linear" or "no bias" in deviations else f["bias"]
+        return lambda x: f["weight"] @ x + bias
+    if kind == "Scale":
+        return lambda x: f["scale"] * x
+    if kind == "Threshold":
+        return lambda x: (x > f["threshold"]).astype(float)
+    if kind == "Delay":
+        return _delay(np.rint(f["delay"] / dt).astype(int))
+    if kind == "Flatten":
+        return _flatten(f, deviations)
+    if kind.startswith("Conv"):
+        return _convolution(f, kind, deviations)
+    if kind.endswith("Pool2d"):
+        return _pool(f, kind, deviations)
+    return _neuron(kind, f, dt, scheme, deviations)
+
+
+def _neuron(kind: str, f: dict[str, Any], dt: float, scheme: Scheme, d: frozenset[str]) -> Step:
+    method, order, start = scheme
+    spiking, cuba = kind in ("IF", "LIF", "CubaLIF"), kind.startswith("Cuba")
+    tau = f.get("tau_mem" if cuba else "tau")
+    steps = {"step of 0.1 ms": 1e-4, "step of 1 ms": 1e-3, "step of 1 s": 1.0}
+    for name, value in steps.items():
+        dt = value if name in d else dt
+    if "step of tau / (1 + r)" in d and tau is not None:
+        dt = float(np.min(tau / (1 + f["r"])))
+    if "tau cut to an integer" in d and tau is not None:
+        tau = np.trunc(tau)
+    r = np.ones_like(f["r"]) if "r = 1" in d else f["r"]
+
+    def decay(tau: Any) -> Any:
+        with np.errstate(divide="ignore"):
+            return 1 - dt / tau if method == "euler" else np.exp(-dt / tau)
+
+    leak = f.get("v_leak", 0.0)
+    if tau is None:  # I, IF
+        a, g, drive = 1.0, r * dt, 0.0
+    else:
+        a = decay(tau)
+        g, drive = (1 - a) * r, (1 - a) * leak
+    if "least gain" in d:
+        g = np.min(g)
+    if "input unscaled" in d:
+        g = 1.0
+    if "decay 0.9" in d:
+        a = 0.9
+    if "v_leak every step" in d:
+        drive = leak
+    a_syn = g_syn = drive_syn = 0.0
+    if cuba:
+        a_syn = decay(f["tau_syn"])
+        g_syn = (1 - a_syn) * f["w_in"]
+        if "synapse unscaled" in d:
+            g_syn = 1.0
+        if "synapse decays its input" in d:
+            g_syn = a_syn
+        if "v_leak into the synapse" in d:
+            drive_syn = (1 - a_syn) * leak
+    v, i = np.zeros_like(f["r"]) + (leak if start == "rest" else 0.0), np.zeros_like(f["r"])
+    if "v_leak into the synapse" in d and start == "rest":
+        i = i + leak
+    reset = 0.0 if "reset to 0" in d else f.get("v_reset", 0.0)
+
+    def step(x: Any) -> Any:
+        nonlocal v, i
+        old = i
+        if cuba:
+            i = a_syn * i + g_syn * x + drive_syn
+            x = i if order == "new" else old
+        v = a * v + g * x + drive
+        if not spiking:
+            return v
+        threshold = f["v_threshold"]
+        z = v >= threshold if "spike at the threshold" in d else v > threshold
+        count = np.where(z, np.floor(v / threshold), 0.0) if "many spikes" in d else z * 1.0
+        v = v - count * threshold if "reset by subtraction" in d else np.where(z, reset, v)
+        if "floor at -threshold" in d:
+            v = np.maximum(v, -threshold)
+        return count
+
+    return step
+
+
+def _delay(steps: Any) -> Step:
+    past: list[Any] = []
+
+    def step(x: Any) -> Any:
+        past.append(np.asarray(x, float))
+        flat = [past[-1 - s].reshape(-1)[k] if s < len(past) else 0.0
+                for k, s in enumerate(steps.reshape(-1))]  # fmt: skip
+        return np.reshape(flat, steps.shape)
+
+    return step
+
+
+def _flatten(f: dict[str, Any], d: frozenset[str]) -> Step:
+    def step(x: Any) -> Any:
+        start, end = f["start_dim"], f["end_dim"]
+        if "axes as given" in d:  # the batch axis is axis 0
+            x = x[None]
+        if "axes one too late" in d:
+            x, start, end = x[None], start + (start > 0), end + (end > 0)
+        start, end = start % x.ndim, end % x.ndim
+        return x.reshape(*x.shape[:start], -1, *x.shape[end + 1 :])
+
+    return step
+
+
+def _pair(value: Any) -> tuple[int, int]:
+    return (int(value), int(value)) if isinstance(value, int) else (int(value[0]), int(value[1]))
+
+
+def _windows(x: Any, size: Any, stride: Any, dilation: Any) -> Any:
+    """(..., places, places, window, window)."""
+    reach = [d * (k - 1) + 1 for k, d in zip(size, dilation, strict=True)]
+    seen = np.lib.stride_tricks.sliding_window_view(x, reach, axis=(-2, -1))
+    return seen[..., :: stride[0], :: stride[1], :: dilation[0], :: dilation[1]]
+
+
+def _convolution(f: dict[str, Any], kind: str, d: frozenset[str]) -> Step:
+    line = kind == "Conv1d"
+    weight = f["weight"][:, :, None] if line else f["weight"]
+    stride, dilation = _pair(f["stride"]), _pair(f["dilation"])
+    size, padding = weight.shape[2:], f["padding"]
+    if padding == "same":
+        total = [d * (k - 1) for k, d in zip(size, dilation, strict=True)]
+        pads = [(t // 2, t - t // 2) for t in total]
+    else:
+        pads = [(p, p) for p in _pair(0 if padding == "valid" else padding)]
+    if line:
+        pads[0], stride, dilation = (0, 0), (1, stride[1]), (1, dilation[1])
+    groups = f["groups"]
+
+    def step(x: Any) -> Any:
+        x = np.pad(x[:, None] if line else x, ((0, 0), *pads))
+        seen = _windows(x, size, stride, dilation)
+        parts = [
+            np.einsum("chwij,ocij->ohw", s, w)
+            for s, w in zip(np.split(seen, groups), np.split(weight, groups), strict=True)
+        ]
+        out = np.concatenate(parts) + (0 if "no bias" in d else f["bias"][:, None, None])
+        return out[:, 0] if line else out
+
+    return step
+
+
+def _pool(f: dict[str, Any], kind: str, d: frozenset[str]) -> Step:
+    size, stride = _pair(f["kernel_size"]), _pair(f["stride"])
+    pads = [(p, p) for p in ((0, 0) if "no padding" in d else _pair(f["padding"]))]
+
+    def step(x: Any) -> Any:
+        seen = _windows(np.pad(x, ((0, 0), *pads)), size, stride, (1, 1))
+        return seen.sum((-2, -1)) if kind == "SumPool2d" else seen.mean((-2, -1))
+
+    return step

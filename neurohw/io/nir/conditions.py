@@ -1,0 +1,212 @@
+"""Conditions of the rows of ``frameworks.toml``: small expressions over a node or a graph.
+
+An expression has the names below, numbers, ``+ - * /``, comparisons, ``and``, ``or``, ``not``, and
+the functions ``varies(x)`` (not all elements are equal) and ``given(name)`` (the file has the
+field). A comparison of arrays holds where it holds for some element; ``==`` and ``!=`` take numbers
+as equal that differ by no more than float32's rounding.
+
+In a row of a node type the names are the node's fields. In a row of ``NIRGraph`` they are
+
+===================  ==========================================================================
+``inputs``           number of Input nodes
+``outputs``          number of Output nodes
+``graphs``           number of graphs among the nodes
+``inner``            1 in a graph that is a node, 0 in the outer one
+``cycles``           number of groups of nodes that reach each other
+``loops``            number of edges from a node to itself
+``neuron_cycles``    number of pairs of a LIF or CubaLIF and a Linear or Affine that feed only
+                     each other, but for what enters and leaves at the neuron
+``cells``            1 if the graph is an Input, an Output and such a pair
+``fan_in``           most edges into one node that is no Output
+``fan_in_output``    most edges into one Output
+``through``          number of edges from an Input to an Output
+``dots``             number of names with a dot
+``keywords``         number of names that are keywords of Python
+``odd_names``        number of names that are, dots aside, no identifiers of Python
+``misfits``          number of edges whose ends declare different shapes
+===================  ==========================================================================
+"""
+
+from __future__ import annotations
+
+import ast
+import keyword
+import operator
+from collections import Counter
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from neurohw.errors import FormatError
+from neurohw.io.nir.graph import Graph, Node
+from neurohw.io.nir.shapes import infer_shapes
+
+__all__ = ["facts", "holds"]
+
+_CLOSE = 1e-6  # float32 rounds by 6e-8; fields that were float32 are products of a few such
+
+_ARITHMETIC: Mapping[type, Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+}
+
+
+def _equal(a: Any, b: Any) -> np.ndarray:
+    if isinstance(a, str | tuple) or isinstance(b, str | tuple) or a is None or b is None:
+        return np.asarray(a == b)
+    return np.isclose(a, b, rtol=_CLOSE, atol=0.0)
+
+
+_COMPARISONS: Mapping[type, Callable[[Any, Any], Any]] = {
+    ast.Eq: _equal,
+    ast.NotEq: lambda a, b: ~_equal(a, b),
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+}
+
+
+def holds(expression: str, names: Mapping[str, Any], given: Callable[[str], bool]) -> bool:
+    """Whether a condition holds; an empty one always does.
+
+    Parameters
+    ----------
+    expression : str
+        As described above.
+    names : mapping
+        Field -> value, or what :func:`facts` says of a graph.
+    given : callable
+        Whether the file has a field.
+
+    Raises
+    ------
+    FormatError
+        If the expression has another form or another name.
+    """
+    if not expression:
+        return True
+    return bool(np.any(_value(_parsed(expression), expression, names, given)))
+
+
+@lru_cache(maxsize=1024)
+def _parsed(expression: str) -> ast.expr:
+    try:
+        return ast.parse(expression, mode="eval").body
+    except SyntaxError:
+        raise FormatError("not a condition", where="when", got=expression) from None
+
+
+def _value(e: ast.expr, text: str, names: Mapping[str, Any], given: Callable[[str], bool]) -> Any:
+    def value(x: ast.expr) -> Any:
+        return _value(x, text, names, given)
+
+    match e:
+        case ast.Constant(value=int() | float() | str()):
+            return e.value
+        case ast.Tuple():
+            return tuple(value(x) for x in e.elts)
+        case ast.Name() if e.id in names:
+            return names[e.id]
+        case ast.UnaryOp(op=ast.USub()):
+            return -value(e.operand)
+        case ast.UnaryOp(op=ast.Not()):
+            return not np.any(value(e.operand))
+        case ast.BoolOp():
+            fold = all if isinstance(e.op, ast.And) else any
+            return fold(bool(np.any(value(x))) for x in e.values)
+        case ast.BinOp() if type(e.op) in _ARITHMETIC:
+            return _ARITHMETIC[type(e.op)](value(e.left), value(e.right))
+        case ast.Compare(ops=[op], comparators=[right]) if type(op) in _COMPARISONS:
+            return _COMPARISONS[type(op)](value(e.left), value(right))
+        case ast.Call(func=ast.Name(id="varies"), args=[x], keywords=[]):
+            array = np.asarray(value(x), float).reshape(-1)
+            return not np.all(_equal(array, array[:1]))
+        case ast.Call(func=ast.Name(id="given"), args=[ast.Name(id=name)], keywords=[]):
+            return given(name)
+    raise FormatError(
+        "not a condition", where="when", got=text, allowed=f"names {', '.join(names)}"
+    )
+
+
+def facts(graph: Graph, *, inner: bool) -> dict[str, int]:
+    """What the conditions of ``NIRGraph`` can ask for, see above."""
+    kinds = {k: x.kind if isinstance(x, Node) else "" for k, x in graph.nodes.items()}
+    fan = Counter(b for _, b in graph.edges)
+    parts = {name: name.split(".") for name in graph.nodes}
+    pairs = _pairs(graph, kinds)
+    four = len(kinds) == 4 and sum(k in ("Input", "Output") for k in kinds.values()) == 2
+    return {
+        "inputs": len(graph.inputs),
+        "outputs": len(graph.outputs),
+        "graphs": sum(isinstance(x, Graph) for x in graph.nodes.values()),
+        "inner": int(inner),
+        "cycles": _cycles(graph),
+        "loops": sum(a == b for a, b in graph.edges),
+        "neuron_cycles": pairs,
+        "cells": int(four and pairs == 1),
+        "fan_in": max((n for b, n in fan.items() if kinds[b] != "Output"), default=0),
+        "fan_in_output": max((n for b, n in fan.items() if kinds[b] == "Output"), default=0),
+        "through": sum(kinds[a] == "Input" and kinds[b] == "Output" for a, b in graph.edges),
+        "dots": sum(len(p) > 1 for p in parts.values()),
+        "keywords": sum(keyword.iskeyword(name) for name in graph.nodes),
+        "odd_names": sum(not all(x.isidentifier() for x in p) for p in parts.values()),
+        "misfits": sum(note.startswith("edge ") for note in infer_shapes(graph)[1]),
+    }
+
+
+def _pairs(graph: Graph, kinds: Mapping[str, str]) -> int:
+    edges = set(graph.edges)
+    found = 0
+    for a, b in graph.edges:
+        if kinds[a] in ("LIF", "CubaLIF") and kinds[b] in ("Linear", "Affine") and (b, a) in edges:
+            found += len(graph.into(b)) == 1 == len(graph.out_of(b))
+    return found
+
+
+def _cycles(graph: Graph) -> int:
+    """Strongly connected components of more than one node (Tarjan, without recursion)."""
+    targets: dict[str, list[str]] = {name: [] for name in graph.nodes}
+    for a, b in graph.edges:
+        targets[a].append(b)
+    index: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    held: set[str] = set()
+    found = 0
+    for root in graph.nodes:
+        if root in index:
+            continue
+        work = [(root, iter(targets[root]))]
+        index[root] = low[root] = len(index)
+        stack.append(root)
+        held.add(root)
+        while work:
+            name, rest = work[-1]
+            for other in rest:
+                if other not in index:
+                    index[other] = low[other] = len(index)
+                    stack.append(other)
+                    held.add(other)
+                    work.append((other, iter(targets[other])))
+                    break
+                if other in held:
+                    low[name] = min(low[name], index[other])
+            else:
+                work.pop()
+                if work:
+                    low[work[-1][0]] = min(low[work[-1][0]], low[name])
+                if low[name] == index[name]:
+                    size = 0
+                    while True:
+                        other = stack.pop()
+                        held.discard(other)
+                        size += 1
+                        if other == name:
+                            break
+                    found += size > 1
+    return found

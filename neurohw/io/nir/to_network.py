@@ -1,0 +1,269 @@
+"""From a NIR graph to a network in physical units.
+
+One NIR unit is one SI unit, and a spike is a pulse of height 1 that lasts one step. A pulse x
+through a weight W and ``tau v' = v_leak - v + r I`` makes V jump by ``r W dt / tau``; through
+``tau_syn I' = -I + w_in S`` it makes the current jump by ``w_in W dt / tau_syn``. Whether a
+simulator takes the jump for an impulse, or for a current held over the step, is a rule of its
+record (``arrival.jump``), as all else that NIR leaves open: decay, comparison, order.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import scipy.sparse as sp
+
+from neurohw.errors import FormatError, NeurohwError
+from neurohw.io.nir.cells import SILENT, Cell, cells_of, count, neuron, noise_of
+from neurohw.io.nir.clock import backward, recovered_dt
+from neurohw.io.nir.graph import Graph, some
+from neurohw.io.nir.maps import LINEAR, Arrival, Way, arrivals, as_matrix, scaled
+from neurohw.io.nir.shapes import Flat, Ports, flatten, infer_shapes
+from neurohw.network import AnalogInput, Conv2D, Delta, Exponential, Network, Regular, SpikeArray
+from neurohw.network.units import Shown, to_si
+
+__all__ = ["Imported", "network_of_graph"]
+
+Array = np.ndarray
+_SYNAPSES = 8  # different tau_syn in a population
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A network, and what became of the graph.
+
+    Attributes
+    ----------
+    network : Network
+        Spikes of all neurons are probed, and V of those that do not spike.
+    dt : float
+        Step in s that spikes of the graph last.
+    names : mapping
+        Path of a node (``outer/inner``) -> driver or population.
+    notes : tuple of str
+        What was repaired, filled in, recovered or left out.
+    """
+
+    network: Network
+    dt: float
+    names: Mapping[str, str]
+    notes: tuple[str, ...]
+
+
+def network_of_graph(
+    graph: Graph,
+    *,
+    dt: Any = None,
+    inputs: Literal["spikes", "analog"] = "spikes",
+    name: str = "nir",
+    origin: str = "",
+) -> Imported:
+    """The network that a NIR graph describes.
+
+    Parameters
+    ----------
+    graph : Graph
+    dt : Quantity, optional
+        Step in s that a spike lasts; recovered from the graph if left out, see
+        :func:`~neurohw.io.nir.clock.recovered_dt`.
+    inputs : {"spikes", "analog"}
+        Whether Inputs are SpikeArrays or AnalogInputs.
+    name : str
+        Of the network.
+    origin : str
+        The file, for errors.
+
+    Returns
+    -------
+    Imported
+        A connection that leads back in a circle takes one step more, as in the simulators that
+        NIR comes from; notes say which.
+
+    Raises
+    ------
+    FormatError
+        The step is not known, or a node means something that no network of spiking neurons does:
+        the output of a neuron that does not spike feeds another, delays differ between two
+        matrices, linear nodes form a circle, shapes do not fit.
+    """
+    flat = flatten(graph)
+    ports, misfits = infer_shapes(graph)
+    notes = list(dict.fromkeys((*graph.notes, *misfits)))
+    step = _step(graph, dt, origin, notes)
+    found = arrivals(flat, ports, origin)
+    cells = cells_of(flat, found, origin)
+    given = [p for p in flat.nodes if flat.nodes[p].kind == "Input" and not found[p].ways]
+    names = _names([*given, *cells])
+    net = Network(name)
+    for path in given:
+        model = SpikeArray if inputs == "spikes" else AnalogInput
+        net.driver(names[path], model(size=count(ports[path], path, origin)))
+    if not cells:
+        raise FormatError("no neurons", origin=origin, where="nodes", allowed="I, IF, LI, LIF, "
+                          "CubaLI or CubaLIF", got=Shown(", ".join(sorted({n.kind for n in
+                          flat.nodes.values()})) or "no node"))  # fmt: skip
+    arcs = {(w.source, path) for path, c in cells.items() for w in c.arrival.ways}
+    _only_spikes(flat, arcs, origin)
+    back = backward([*given, *cells], set(given), arcs)
+    notes += [f"{b}: what comes back from {a} takes one step" for a, b in sorted(back)]
+    for path, cell in cells.items():
+        with _told(path, origin):
+            model = neuron(path, cell, ports, step, origin)
+            net.population(names[path], model, noise=noise_of(path, cell, origin))
+    for path, cell in cells.items():
+        with _told(path, origin):
+            _connect(net, path, cell, names, ports, step, back, notes, origin)
+        net.probe(names[path], *(["spikes"] if cell.spikes else ["v"]))
+    notes += _left_out(flat, found, cells, given)
+    return Imported(net, step, names, tuple(notes))
+
+
+@contextmanager
+def _told(path: str, origin: str) -> Iterator[None]:
+    """What a part of a network says of its numbers, said of the node that they come from."""
+    try:
+        yield
+    except FormatError:
+        raise
+    except NeurohwError as error:
+        raise FormatError(f"no such neuron: {error}", origin=origin, where=path) from error
+
+
+def _step(graph: Graph, dt: Any, origin: str, notes: list[str]) -> float:
+    if dt is not None:
+        step = to_si(dt, "s", where="dt")
+        if isinstance(step, np.ndarray) or not step > 0:
+            raise FormatError("not a step", where="dt", got=dt, allowed="a time greater than 0")
+        return float(step)
+    found = recovered_dt(graph)
+    if found is None:
+        raise FormatError(
+            "the step that a spike lasts is not in the file and does not follow from it",
+            origin=origin, where="dt", allowed="a time greater than 0", fix="give dt, such as "
+            "--dt '1 ms' or dt=1e-3",
+        )  # fmt: skip
+    notes.append(f"dt = {found[0]:g} s, recovered from {found[1]}")
+    return found[0]
+
+
+def _only_spikes(flat: Flat, arcs: set[tuple[str, str]], origin: str) -> None:
+    for a, b in sorted(arcs):
+        if flat.nodes[a].kind in SILENT:
+            raise FormatError(
+                "V of a neuron that does not spike feeds another one", origin=origin,
+                where=f"{a} -> {b}", got=Shown(flat.nodes[a].kind),
+                allowed="connections that carry spikes", fix="cut the graph there",
+            )  # fmt: skip
+
+
+def _names(paths: list[str]) -> dict[str, str]:
+    """Path -> a name that a network can have."""
+    names: dict[str, str] = {}
+    for path in paths:
+        base = re.sub(r"[^A-Za-z0-9_]", "_", path)
+        base = base if re.match(r"[A-Za-z_]", base) else f"n{base}"
+        name, k = base, 1
+        while name in names.values():
+            k += 1
+            name = f"{base}_{k}"
+        names[path] = name
+    return names
+
+
+def _connect(
+    net: Network,
+    path: str,
+    cell: Cell,
+    names: Mapping[str, str],
+    ports: Mapping[str, Ports],
+    dt: float,
+    back: set[tuple[str, str]],
+    notes: list[str],
+    origin: str,
+) -> None:
+    node, size = cell.node, count(ports[path], path, origin)
+    cuba = node.kind.startswith("Cuba")
+    r = np.broadcast_to(node["r"].ravel(), (size,))
+    extra = 1.0 if np.all(r > 0) else r  # what the resistance of the network leaves out
+    if cuba:
+        tau = np.broadcast_to(node["tau_syn"].ravel(), (size,))
+        factor = np.broadcast_to(node["w_in"].ravel(), (size,)) * dt / tau * extra
+        taus = np.unique(tau)
+        if len(taus) > _SYNAPSES:
+            raise FormatError(
+                "too many time constants in one population", origin=origin, where=f"{path}.tau_syn",
+                got=len(taus), allowed=f"up to {_SYNAPSES} different ones",
+            )  # fmt: skip
+    else:
+        taus = np.zeros(1)
+        tau = np.zeros(size)
+        over = 1.0 if node.kind in ("I", "IF") else node["tau"].ravel()
+        factor = np.broadcast_to(r * dt / over, (size,))
+    for way in cell.arrival.ways:
+        late = dt if (way.source, path) in back else 0.0
+        for t in taus:
+            weight = _weight(way, np.where(tau == t, factor, 0.0), size)
+            if np.ndim(way.delay) or np.ndim(way.before):
+                weight = as_matrix(weight)
+            synapse = Exponential(weight=weight, tau=float(t)) if cuba else Delta(weight=weight)
+            net.connect(names[way.source], names[path], synapse, delay=_delay(way, weight, late))
+    if cuba and np.any(cell.arrival.bias):
+        always = "always"
+        while always in names.values():
+            always += "_"
+        if always not in {d.name for d in net.drivers}:
+            net.driver(always, Regular(period=dt))
+            notes.append(f"{always}: a spike in every step brings constant input to synapses")
+        for t in taus:
+            bias = np.broadcast_to(cell.arrival.bias, (size,)) * np.where(tau == t, factor, 0.0)
+            net.connect(always, names[path], Exponential(weight=bias[:, None], tau=float(t)))
+
+
+def _weight(way: Way, factor: Array, size: int) -> Any:
+    """Weights of the network: those of the graph times a factor for each target."""
+    if way.weight is None:
+        return sp.csr_array(sp.dia_array((factor[None], [0]), shape=(size, size)))
+    if isinstance(way.weight, Conv2D):
+        if np.all(factor == factor[0]):
+            return scaled(way.weight, float(factor[0]))
+    matrix = sp.csr_array(
+        sp.dia_array((factor[None], [0]), shape=(size, size)) @ as_matrix(way.weight)
+    )
+    assert matrix.shape is not None
+    full = matrix.nnz > 0.5 * matrix.shape[0] * matrix.shape[1]
+    return matrix.toarray() if full else matrix
+
+
+def _delay(way: Way, weight: Any, late: float) -> Any:
+    """One delay in s, or one per synapse."""
+    if not np.ndim(way.delay) and not np.ndim(way.before):
+        return float(way.delay + way.before + late)
+    after = np.broadcast_to(way.delay, weight.shape[:1])
+    before = np.broadcast_to(way.before, weight.shape[1:])
+    if not sp.issparse(weight):
+        return after[:, None] + before + late
+    at = weight.tocoo()
+    return sp.csr_array((after[at.row] + before[at.col] + late, (at.row, at.col)), weight.shape)
+
+
+def _left_out(
+    flat: Flat, found: Mapping[str, Arrival], cells: Mapping[str, Cell], given: list[str]
+) -> list[str]:
+    """Linear nodes behind the last neurons, which no neuron hears."""
+    heard = {p for c in cells.values() for w in c.arrival.ways for p in w.through}
+    gone = [
+        path
+        for path, node in flat.nodes.items()
+        if node.kind in LINEAR - {"Input", "Output", "Flatten"}
+        and path not in heard
+        and path not in given
+        and found[path].ways
+    ]
+    if not gone:
+        return []
+    return [f"{some(gone)}: linear, and no neuron hears it; left out, what feeds it is recorded"]
