@@ -21,8 +21,8 @@ the number of spikes of ``a``. ``inputs[k, c, y, x]`` are the spikes of step k (
 * ``<layer>_count[k, c, y, x]``: the number of spikes.
 
 ``meta[i]`` (JSON) has ``reset`` ("subtract" or "to"), and by layer ``stride``, ``padding``, the
-``threshold`` that sinabs was given, and the integers ``level`` and ``low`` that it made of it and of
-the lower limit, which is -threshold.
+``threshold`` that sinabs was given, and the integers ``level`` and ``low`` that it made of it and
+of the lower limit, which is -threshold.
 """
 
 import copy
