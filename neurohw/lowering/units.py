@@ -96,7 +96,7 @@ def lower_units(part: Part, m: Membrane) -> Outcome:
         ("decay_v", name): keep / 2**places,
         ("threshold", name): threshold * volt,
         ("bias", name): m.bias + m.leak * m.origin,
-        ("gain", name): m.gain,
+        ("gain", name): m.gain * currents.shares[0] / currents.one,
     }
     if len(set(currents.keep)) == 1:
         part.log.numbers["decay_u", name] = np.asarray(currents.keep[0] / currents.one)
