@@ -165,9 +165,9 @@ def lower(
         watches += new_watches
         probe_maps[p.name] = probes
     refuse_signs(edges, record)
-    given = [d.name for d in network.drivers if isinstance(d.model, AnalogInput)]
+    given = ", ".join(d.name for d in network.drivers if isinstance(d.model, AnalogInput))
     if given and record.number.bfloat16:
-        notes.append(f"rounded to bfloat16 when they are given: {', '.join(given)}")
+        notes.append(f"rounded to bfloat16 when they are given: {given}")
     if record.noise.note and any(p.noise for p in network.populations):
         notes.append(record.noise.note)
 

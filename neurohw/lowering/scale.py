@@ -114,7 +114,7 @@ def choose_scale(
         cause += ", noise"
     mantissa = np.floor(top * scale / 2**field.shift)
     if not field.whole and top * scale >= 0.5:
-        return float(scale), cause
+        return Choice(float(scale), cause, limits)
     if mantissa < 1:
         raise LoweringError(
             "the threshold rounds to zero",

@@ -33,9 +33,9 @@ def network(target: str) -> nh.Network:
     """Excitation, inhibition, a pool and two layers, the first recurrent where there are delays."""
     net = nh.Network(target)
     cell: dict[str, Any] = dict(C="1 nF", E_L="-70 mV", V_th="-50 mV", **CELLS[target])
-    net.driver("x", nh.Poisson(size=6, rate="150 Hz"))
-    net.driver("i", nh.Poisson(size=3, rate="60 Hz"))
-    net.driver("pool", nh.PooledPoisson(size=1, trains=40, rate="100 Hz"))
+    net.driver("x", nh.Poisson(size=6, rate="60 Hz"))
+    net.driver("i", nh.Poisson(size=3, rate="100 Hz"))
+    net.driver("pool", nh.PooledPoisson(size=1, trains=10, rate="50 Hz"))
     net.population("a", nh.LIF(size=5, **cell))
     net.population("b", nh.LIF(size=3, **cell))
     rng = np.random.default_rng(5)
@@ -50,10 +50,11 @@ def network(target: str) -> nh.Network:
         )  # fmt: skip
         net.connect(source, to, synapse, delay_steps=step)
 
-    for source, to, shape, sign in (
-        ("x", "a", (5, 6), 1), ("i", "a", (5, 3), -1), ("pool", "a", (5, 1), 1),
-        ("a", "b", (3, 5), 1), *([] if target == "speck" else [("a", "a", (5, 5), 1)]),
-    ):  # fmt: skip
+    wired = [("x", "a", (5, 6), 1), ("i", "a", (5, 3), -1), ("pool", "a", (5, 1), 1)]
+    wired += [("a", "b", (3, 5), 1)]
+    if target != "speck":  # where sources have one sign, what excites b excites a too
+        wired += [("a", "a", (5, 5), 1 if target == "odin" else -1)]
+    for source, to, shape, sign in wired:
         connect(source, to, shape, sign)
     values = ("v", "count") if target in ("speck", "xylo") else ("v",)
     net.probe("a", *values)
