@@ -91,15 +91,16 @@ def lower_units(part: Part, m: Membrane) -> Outcome:
         v_init=held("V_init", m.init + m.origin, volt, "V"),
         period=refractory_period(name, m.blocked, m.jitter, target, part.dt, part.log),
     )
+    k = int(not currents.shares[0])  # of the two, one that is used
     part.log.origins[name] = 0.0
     part.log.numbers |= {
         ("decay_v", name): keep / 2**places,
         ("threshold", name): threshold * volt,
         ("bias", name): m.bias + m.leak * m.origin,
-        ("gain", name): m.gain * currents.shares[0] / currents.one,
+        ("gain", name): m.gain * currents.shares[k] / currents.one,
     }
-    if len(set(currents.keep)) == 1:
-        part.log.numbers["decay_u", name] = np.asarray(currents.keep[0] / currents.one)
+    if len(currents.taus) < 2:
+        part.log.numbers["decay_u", name] = np.asarray(currents.keep[k] / currents.one)
     population, edges, watches = chip_population(chip, target)
     probes = {
         "v": ("v", volt, 0.0, "V"),
@@ -119,6 +120,7 @@ class _Currents:
         rule, dt = part.target.current, part.dt
         self.one = 2**rule.decay_bits
         self._sides = [s for i, w in enumerate(part.wires) for s in _sides(i, w, rule.unit)]
+        self.taus = {s.wire.tau for s in self._sides}
         keep, shares, shifts = [], [], []
         for sign, word in ((1, "excitatory"), (-1, "inhibitory")):
             mine = [s for s in self._sides if s.sign == sign]
