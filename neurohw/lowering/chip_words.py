@@ -17,8 +17,8 @@ SHIFT_BITS = 15
 
 def lost_by_shift(b: Builder, x: Value, share: Array | int, label: str, dtype: Int) -> Value:
     """What a decay takes from ``x``: ``x * share >> 15`` (floor), and one unit where that is 0."""
-    share = b.value_or_param(label, Int(17), np.asarray(share))
-    lost = b.shr(b.mul(x, share, Int(48)), SHIFT_BITS, dtype, rounding="floor")
+    part = b.value_or_param(label, Int(17), np.asarray(share))
+    lost = b.shr(b.mul(x, part, Int(48)), SHIFT_BITS, dtype, rounding="floor")
     zero = b.const(0, dtype)
     up, down = b.const(1, dtype), b.const(-1, dtype)
     sign = b.select(b.compare("gt", x, zero), up, b.select(b.compare("lt", x, zero), down, zero))

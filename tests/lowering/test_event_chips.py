@@ -141,8 +141,8 @@ def test_odin_reaches_both_ends_and_the_ledger_counts_crowded_steps() -> None:
 def cells(target: str, weight: Any, *, current: str = "0 A", **more: Any) -> nh.Network:
     net = nh.Network(target)
     net.driver("x", nh.Poisson(size=len(weight[0]), rate="100 Hz"))
-    cell = dict(size=len(weight), C="1 nF", g_L="0 S", V_th="20 mV", I_bias=current, **more)
-    net.population("n", nh.LIF(**cell))
+    cell = nh.LIF(size=len(weight), C="1 nF", g_L="0 S", V_th="20 mV", I_bias=current, **more)
+    net.population("n", cell)
     net.connect("x", "n", nh.Delta(weight=weight), delay_steps=1)
     net.probe("n", "v")
     return net
