@@ -108,6 +108,7 @@ def edge_case():
     dash_mem = [0, 0, 15, 15, 0, 1, 15, 0]
     dash_syn = [[1], [15], [15], [1], [15], [15], [0], [15]]
     threshold = [1, 32767, 32767, 1, 1, 32767, 100, 32767]
+    bias = [0, 0, 0, 0, -5, 0, 0, 0]  # v of the fifth reaches -32768, which has no negative
     weight = [[127, 127, 127, 127, -128, -128, 127, -128], [0, 127, 1, -1, -1, -128, 1, 127]]
     connections = [
         dict(source="input", target="hidden", synapse=0, shift=7, weight=weight),
@@ -115,8 +116,8 @@ def edge_case():
              weight=[[1, -1]] * 7 + [[127, -128]]),
     ]  # fmt: skip
     layers = dict(
-        hidden=dict(dash_mem=dash_mem, dash_syn=dash_syn, threshold=threshold, bias=None),
-        readout=dict(dash_mem=[2, 2], dash_syn=[[3], [3]], threshold=[5, 5], bias=None),
+        hidden=dict(dash_mem=dash_mem, dash_syn=dash_syn, threshold=threshold, bias=bias),
+        readout=dict(dash_mem=[2, 2], dash_syn=[[3], [3]], threshold=[5, 5], bias=[0, 0]),
     )
     inputs = np.zeros((STEPS, 2), dtype=int)
     inputs[5:60, 0] = 1
