@@ -20,8 +20,8 @@ Neither installs on current Python, so each runs in an environment of its own, w
 
 The first writes ``loihi1_nengo.npz``, ``loihi1_nengo_weights.npz`` and
 ``loihi1_nengo_discretize.json``, the second ``loihi1_brian2.npz`` and
-``loihi1_brian2_weights.npz``, the third ``brian2_wide.npz``, all beside this script. Cases are drawn from ``RandomState``
-(a frozen stream), so a re-run gives the same content.
+``loihi1_brian2_weights.npz``, the third ``brian2_wide.npz``, all beside this script. Cases are
+drawn from ``RandomState`` (a frozen stream), so a re-run gives the same content.
 
 Convention of the golden files
 ------------------------------
