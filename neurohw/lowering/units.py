@@ -91,15 +91,16 @@ def lower_units(part: Part, m: Membrane) -> Outcome:
         v_init=held("V_init", m.init + m.origin, volt, "V"),
         period=refractory_period(name, m.blocked, m.jitter, target, part.dt, part.log),
     )
+    k = int(not currents.shares[0])  # of the two, one that is used
     part.log.origins[name] = 0.0
     part.log.numbers |= {
         ("decay_v", name): keep / 2**places,
         ("threshold", name): threshold * volt,
         ("bias", name): m.bias + m.leak * m.origin,
-        ("gain", name): m.gain,
+        ("gain", name): m.gain * currents.shares[k] / currents.one,
     }
-    if len(set(currents.keep)) == 1:
-        part.log.numbers["decay_u", name] = np.asarray(currents.keep[0] / currents.one)
+    if len(currents.taus) < 2:
+        part.log.numbers["decay_u", name] = np.asarray(currents.keep[k] / currents.one)
     population, edges, watches = chip_population(chip, target)
     probes = {
         "v": ("v", volt, 0.0, "V"),
@@ -119,6 +120,7 @@ class _Currents:
         rule, dt = part.target.current, part.dt
         self.one = 2**rule.decay_bits
         self._sides = [s for i, w in enumerate(part.wires) for s in _sides(i, w, rule.unit)]
+        self.taus = {s.wire.tau for s in self._sides}
         keep, shares, shifts = [], [], []
         for sign, word in ((1, "excitatory"), (-1, "inhibitory")):
             mine = [s for s in self._sides if s.sign == sign]
@@ -172,8 +174,8 @@ class _Currents:
             out.append(ChipInput(s.wire.source, weights, part.delays[s.at], value=value, current=k))
             held.setdefault(s.at, []).append((s.sign * mantissa, self.shifts[k]))
         for at, parts in held.items():
-            w, mantissa = part.wires[at], sum(m for m, _ in parts)
-            units = sum(m << shift for m, shift in parts)
+            w, mantissa = part.wires[at], np.sum([m for m, _ in parts], axis=0)
+            units = np.sum([m << shift for m, shift in parts], axis=0)
             realised = units * part.target.current.unit
             sign = "mixed" if len(parts) > 1 else "of one sign"
             shown = Mantissas(max(shift for _, shift in parts), sign, mantissa, units, realised)
