@@ -286,8 +286,18 @@ def test_facts_of_a_graph() -> None:
     assert facts(plain, inner=False) == wanted
     assert facts(plain, inner=True) == {**wanted, "inner": 1}
     nodes = {**ends, "a": one, "b.c": one, "lambda": one, "0": one, "g": plain}
-    edges = (("input", "a"), ("a", "b.c"), ("b.c", "a"), ("b.c", "lambda"), ("lambda", "lambda"),
-             ("a", "0"), ("b.c", "0"), ("input", "0"), ("0", "output"), ("input", "output"))
+    edges = (
+        ("input", "a"),
+        ("a", "b.c"),
+        ("b.c", "a"),
+        ("b.c", "lambda"),
+        ("lambda", "lambda"),
+        ("a", "0"),
+        ("b.c", "0"),
+        ("input", "0"),
+        ("0", "output"),
+        ("input", "output"),
+    )
     told = facts(Graph(nodes, edges), inner=False)
     assert told == {**quiet, "inputs": 1, "outputs": 1, "graphs": 1, "cycles": 1, "loops": 1,
                     "fan_in": 3, "fan_in_output": 2, "through": 1, "dots": 1, "keywords": 1,
