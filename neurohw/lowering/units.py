@@ -98,8 +98,10 @@ def lower_units(part: Part, m: Membrane) -> Outcome:
         ("bias", name): m.bias + m.leak * m.origin,
         ("gain", name): m.gain,
     }
-    if len(set(currents.keep)) == 1:
-        part.log.numbers["decay_u", name] = np.asarray(currents.keep[0] / currents.one)
+    if len(currents.heard) == 1:  # one decay for all that is heard
+        ((keep_u, share),) = currents.heard
+        part.log.numbers["decay_u", name] = np.asarray(keep_u / currents.one)
+        part.log.numbers["gain", name] = m.gain * (share / currents.one)
     population, edges, watches = chip_population(chip, target)
     probes = {
         "v": ("v", volt, 0.0, "V"),
@@ -142,6 +144,7 @@ class _Currents:
                 note = f"factor {keep[-1]}/{self.one}"
                 part.log.rows.append(Row(where, taus[0], realised, "s", note))
         self.keep, self.shares, self.shifts = tuple(keep), tuple(shares), tuple(shifts)
+        self.heard = {(keep[s.sign < 0], shares[s.sign < 0]) for s in self._sides}
 
     def _shift(self, part: Part, mine: list[_Side], word: str) -> int:
         """The smallest shift with which weights, and those that may arrive together, fit."""
