@@ -37,6 +37,8 @@ class Preset:
         runs them: the inputs are divided by it.
     drop : tuple of str
         Fields that the files must not have.
+    layer : {"Affine", "Linear"}
+        What the graphs of several nodes are made of.
     """
 
     dt: float
@@ -44,6 +46,7 @@ class Preset:
     if_r: float
     effect: tuple[float, float, float]
     drop: tuple[str, ...] = ()
+    layer: str = "Affine"
 
 
 PRESETS: Mapping[str, Preset] = {
@@ -52,7 +55,7 @@ PRESETS: Mapping[str, Preset] = {
     "spikingjelly": Preset(1e-4, "steps", 1e4, (1.0, 1.0, 5.0)),
     "sinabs": Preset(1.0, "unit", 1.0, (1.0, 1.0, 5.0), ("v_reset",)),
     "rockpool": Preset(1e-3, "steps - 1", 1e3, (1.0, 1.0, 4.5), ("v_reset",)),
-    "nirtorch": Preset(1e-3, "unit", 1e3, (1.0, 0.1, 0.1)),
+    "nirtorch": Preset(1e-3, "unit", 1e3, (1.0, 0.1, 0.1), layer="Linear"),
     "nir": Preset(1e-3, "unit", 1e3, (1.0, 0.1, 0.1)),
 }
 
@@ -93,20 +96,38 @@ def cases(framework: str) -> Iterator[Case]:
             yield replace(
                 base, id=f"{kind}/{name}/{what}", graph=graph, base=base.id, drop=drop, **more
             )
-        if kind in ("IF", "LIF", "CubaLIF"):
-            graph = _around(base.graph["node"], (2,), Node("Linear", {"weight": [[1, 2], [3, 4]]}))
-            yield replace(base, id=f"{kind}//before a Linear", graph=graph)
+        if base.x.shape[1:] == (2,):
+            for what, graph in _chains(base.graph["node"], p.layer):
+                yield replace(base, id=f"{kind}//{what}", graph=graph)
     yield from _graphs(p)
 
 
-def _around(node: Node, shape: tuple[int, ...], after: Node | None = None) -> Graph:
-    """Input, the node, perhaps another, Output."""
+def _around(node: Node, shape: tuple[int, ...]) -> Graph:
+    """Input, the node, Output."""
     nodes = {"input": Node("Input", {"shape": shape}), "node": node}
-    nodes |= {"after": after} if after else {}
-    edges = tuple(itertools.pairwise(nodes))
-    gives = infer_shapes(Graph(nodes, edges))[0]["after" if after else "node"].gives or shape
+    gives = infer_shapes(Graph(nodes, (("input", "node"),)))[0]["node"].gives or shape
     nodes["output"] = Node("Output", {"shape": gives})
     return Graph(nodes, tuple(itertools.pairwise(nodes)))
+
+
+def _layer(kind: str, weight: Any) -> Node:
+    """An Affine without bias, or a Linear."""
+    bias = {"bias": np.zeros(len(weight))} if kind == "Affine" else {}
+    return Node(kind, {"weight": weight, **bias})
+
+
+def _chains(node: Node, layer: str) -> Iterator[tuple[str, Graph]]:
+    """The node, of two elements, with other nodes before and after it."""
+    ends = {"input": Node("Input", {"shape": 2}), "output": Node("Output", {"shape": 2})}
+    first = _layer(layer, [[0.8, 0.1], [0.2, 0.7]])
+    last = _layer(layer, [[1.0, 2.0], [3.0, 5.0]])
+    for what, inner in (
+        ("after a layer", {"first": first, "node": node}),
+        ("before a layer", {"node": node, "last": last}),
+        ("between layers", {"first": first, "node": node, "last": last}),
+    ):
+        path = ("input", *inner, "output")
+        yield what, Graph({**ends, **inner}, tuple(itertools.pairwise(path)))
 
 
 def _base(kind: str, p: Preset) -> Case:
@@ -224,8 +245,7 @@ def _graphs(p: Preset) -> Iterator[Case]:
     wide = {"input": Node("Input", {"shape": 2}), "output": Node("Output", {"shape": 2})}
 
     def affine(scale: float = 1.0) -> Node:
-        weight = scale * rng.normal(size=(2, 2))
-        return Node("Affine", {"weight": weight, "bias": np.zeros(2)})
+        return _layer(p.layer, scale * rng.normal(size=(2, 2)))
 
     def case(what: str, graph: Graph, **more: Any) -> Case:
         return Case(f"NIRGraph//{what}", graph, **{"x": x, "dt": p.dt} | more)
@@ -281,7 +301,7 @@ def _graphs(p: Preset) -> Iterator[Case]:
     both = Graph({**wide, "output2": Node("Output", {"shape": 2}), "a": a},
                  (("input", "a"), ("a", "output"), ("a", "output2")))  # fmt: skip
     yield case("two Outputs", both)
-    noted = Node("Affine", a.fields, {"dt": 1e-4, "by": "someone"})
+    noted = Node(a.kind, a.fields, {"dt": 1e-4, "by": "someone"})
     chain = Graph({**wide, "a": noted}, (("input", "a"), ("a", "output")), {"made": "here"})
     yield case("metadata", chain)
     wrong = {**wide, "output": Node("Output", {"shape": (1, 2)})}

@@ -51,19 +51,20 @@ READERS = {
 
 EXPORTERS = ("snntorch", "norse", "sinabs", "spikingjelly", "rockpool")
 
+_LEFT = ("left out, with what follows", "left out, with what precedes")
 _NEURON = ("input unscaled", "spike at the threshold", "many spikes")
 CANDIDATES: Mapping[str, tuple[str, ...]] = {
     "snntorch": ("reset to 0", "step of 0.1 ms", "reset by subtraction", "input unscaled",
-                 "decay 0.9", "least gain", *_NEURON[1:]),
+                 "decay 0.9", "least gain", "axes as given", *_NEURON[1:]),
     "norse": ("reset to 0", "step of 1 ms", "r = 1", "v_leak into the synapse", "input unscaled",
-              "no padding", *_NEURON[1:]),
+              "no padding", "axes as given", *_LEFT, *_NEURON[1:]),
     "spikingjelly": ("step of 0.1 ms", *_NEURON),
     "sinabs": ("step of 1 s", "reset by subtraction", "floor at -threshold", "no padding",
-               *_NEURON),
+               *_LEFT, *_NEURON),
     "rockpool": ("step of tau / (1 + r)", "reset by subtraction", "synapse unscaled",
                  "synapse decays its input", "v_leak every step", "tau cut to an integer",
-                 *_NEURON),
-    "nirtorch": ("no bias", "no padding", "axes as given"),
+                 *_LEFT, *_NEURON),
+    "nirtorch": ("another bias", "no padding", "axes as given"),
     "nir": (),
 }  # fmt: skip
 
@@ -107,7 +108,7 @@ def judge(
     known = base.get("judged", {})
     for deviations in _tried(framework, known.get("deviations") or ()):
         for scheme in model.schemes(case.graph):
-            if not model.same(given, right(scheme, deviations)):
+            if not model.same(given, right(scheme, deviations), deviations):
                 continue
             if not deviations:
                 return {"outcome": "kept", "scheme": list(scheme)}

@@ -17,9 +17,10 @@ import numpy as np
 
 from neurohw.io.nir import Graph, Node, flatten
 
-__all__ = ["DEVIATIONS", "Scheme", "run", "same", "schemes"]
+__all__ = ["DEVIATIONS", "RESCALING", "Scheme", "alternatives", "run", "same", "schemes"]
 
 Scheme = tuple[str, str, str]
+"""Method, order of current and membrane, and where v starts."""
 Step = Callable[[Any], Any]
 
 DEVIATIONS: Mapping[str, str] = {
@@ -40,12 +41,32 @@ DEVIATIONS: Mapping[str, str] = {
     "v_leak every step": "v_leak is added to v in each step",
     "decay 0.9": "v is multiplied by 0.9 in each step",
     "floor at -threshold": "v is kept above -threshold",
-    "no bias": "the bias is taken as 0",
+    "another bias": "the bias is drawn at random",
     "no padding": "padding is taken as 0",
     "axes one too late": "start_dim and end_dim count the batch axis",
     "axes as given": "start_dim and end_dim are passed on, to data with a batch axis",
     "tau cut to an integer": "the time constant is cut to whole seconds",
+    "left out, with what follows": "the output is what would enter the node",
+    "left out, with what precedes": "the input goes to what follows the node",
 }  # fmt: skip
+
+
+RESCALING = frozenset(
+    ["step of 0.1 ms", "step of 1 ms", "step of 1 s", "step of tau / (1 + r)", "input unscaled",
+     "synapse unscaled", "synapse decays its input", "least gain", "tau cut to an integer"]
+)  # fmt: skip
+"""Deviations that change a gain or a time constant and nothing else."""
+
+
+def alternatives(deviations: frozenset[str]) -> list[frozenset[str]]:
+    """The sets that a set stands for: what is left out takes what precedes or what follows along.
+
+    (nirtorch.load runs one of the parts that the graph falls into.)
+    """
+    if "left out" not in deviations:
+        return [deviations]
+    rest = deviations - {"left out"}
+    return [rest | {f"left out, with what {x}"} for x in ("follows", "precedes")]
 
 
 def schemes(graph: Graph) -> Iterator[Scheme]:
@@ -79,16 +100,26 @@ def run(
         for name in order:
             given = [values[a] if place[a] < place[name] else before[a] for a in into[name]]
             values[name] = steps[name](now if name == first else sum(given))
-        before = values
+            if name == "node" and "left out, with what follows" in deviations:
+                values[last] = sum(given)
+                break
+            if name == "node" and "left out, with what precedes" in deviations:
+                values[name] = now
+        before = {**before, **values}
         out.append(values[last])
     return np.array(out)
 
 
-def same(a: Any, b: Any) -> bool:
-    """Equal shapes, and numbers equal to float32's accuracy; spikes are then equal."""
+def same(a: Any, b: Any, deviations: frozenset[str] = frozenset()) -> bool:
+    """Equal shapes, and numbers equal to float32's accuracy; spikes are then equal.
+
+    With another bias: equal but for what is the same in all steps.
+    """
     a, b = np.asarray(a, float), np.asarray(b, float)
     if a.shape != b.shape:
         return False
+    if "another bias" in deviations:
+        a, b = a - a.mean(0), b - b.mean(0)
     return bool(np.allclose(a, b, rtol=2e-5, atol=2e-5 * max(1e-30, np.abs(b).max(initial=0))))
 
 
@@ -110,7 +141,7 @@ def _step(node: Node, dt: float, scheme: Scheme, deviations: frozenset[str]) -> 
     if kind in ("Input", "Output"):
         return lambda x: x
     if kind in ("Affine", "Linear"):
-        bias = 0.0 if kind == "Linear" or "no bias" in deviations else f["bias"]
+        bias = 0.0 if kind == "Linear" else f["bias"]
         return lambda x: f["weight"] @ x + bias
     if kind == "Scale":
         return lambda x: f["scale"] * x
@@ -250,7 +281,7 @@ def _convolution(f: dict[str, Any], kind: str, d: frozenset[str]) -> Step:
             np.einsum("chwij,ocij->ohw", s, w)
             for s, w in zip(np.split(seen, groups), np.split(weight, groups), strict=True)
         ]
-        out = np.concatenate(parts) + (0 if "no bias" in d else f["bias"][:, None, None])
+        out = np.concatenate(parts) + f["bias"][:, None, None]
         return out[:, 0] if line else out
 
     return step

@@ -203,9 +203,9 @@ def _explanation(
     first = None
     if not whole.equal and a.target != b.target:
         first = compare_entries([a, b]).pairs[0].divergence
-        count = first_unequal_count(a, b, [p.name for p in variants.network.populations])
-        spike = first is not None and first.variable == "spikes"
-        if count is not None and not (spike and first is not None and first.step <= count.step):
+        known = {p.name for p in variants.network.populations}
+        count = first_unequal_count(a, b, [n for n in a.program.order if n in known])
+        if count is not None and count.spike_a and count.spike_b:
             first = count
     return Explanation(
         a.target,

@@ -37,8 +37,8 @@ class Identified:
     distance, left : float
         1 - Jaccard index against the record as it is, and with the changes.
     also : tuple of Switch
-        Other changes that give equally good spikes as one of these: the data do not tell them
-        apart. Beside two changes only those are looked for that make the very same program.
+        Other changes that give equally good spikes in place of one of these: the data do not tell
+        them apart.
     """
 
     target: str
@@ -117,11 +117,12 @@ def identify(
     way = needed(distance, path_to(distance, able, most=changes))
     thrown = tuple(s for s, _ in way)
     left = way[-1][1].distance if way else whole.distance
-    best = way[0][1] if len(thrown) == 1 else None
+    best = distance(thrown)
     also = tuple(
         s
+        for k, one in enumerate(thrown)
         for first, *others in alike
-        if first in thrown or (best is not None and distance((first,)) == best)
+        if first == one or distance((*thrown[:k], first, *thrown[k + 1 :])) == best
         for s in (first, *others)
         if s not in thrown
     )

@@ -16,6 +16,7 @@ import numpy as np
 from neurohw.lowering import Lowered, Numbers
 from neurohw.lowering.neuron import bind, linear
 from neurohw.lowering.wires import Wire
+from neurohw.network import Neuron
 from neurohw.network.parts import Population
 from neurohw.targets import Target
 
@@ -111,12 +112,16 @@ class Inputs:
 
 
 def neurons_of(
-    p: Population, numbers: Numbers, record: Target, dt: float, inputs: list[Inputs], seed: int
-) -> Neurons | None:
-    """A population's numbers, or None where they are not those of a linear neuron."""
+    p: Population, numbers: Numbers, record: Target, dt: float, inputs: list[Inputs], most: int,
+    seed: int,
+) -> Neurons | None:  # fmt: skip
+    """A population's numbers, or None where they are not those of a linear neuron.
+
+    ``most``: its spikes in a step.
+    """
     labels = ("decay_v", "decay_u", "threshold", "bias", "gain")
     found = [numbers.values.get((label, p.name)) for label in labels]
-    if any(x is None or np.ndim(x) > 1 for x in found):
+    if any(x is None or np.ndim(x) > 1 for x in found) or not isinstance(p.model, Neuron):
         return None
     form = linear(p.model, bind(p.name, p.model, p.mismatch, seed, np.arange(1)))
     if form is None:
@@ -126,7 +131,7 @@ def neurons_of(
         for x in (*found, numbers.values.get(("jump", p.name), 1.0), form.reset, form.down)
     )
     currents = any(x.current for x in inputs)
-    rhythm = Rhythm.of(form.kind, p.model, record, dt, "current" if currents else "delta")
+    rhythm = Rhythm.of(form.kind, p.model, record, dt, "current" if currents else "delta", most)
     bias = bias - (1 - keep_v) * (reset - numbers.origins[p.name])
     down = down if form.kind == "subtract" else threshold - reset
     return Neurons(

@@ -12,7 +12,7 @@ from neurohw.targets import Target
 if TYPE_CHECKING:
     from .forecast import Layer
 
-__all__ = ["LARGE", "LOST", "Finding", "of_current", "of_latency", "of_layer"]
+__all__ = ["LARGE", "LOST", "Finding", "of_latency", "of_layer", "of_registers"]
 
 LOST, LARGE = 0.5, 0.05
 """Share of weights that round to zero, and relative error, from which on a finding is made."""
@@ -77,10 +77,17 @@ def of_latency(held: Lowered) -> Iterator[Finding]:
         yield Finding("latency", held.report.network, True, text)
 
 
-def of_current(name: str, mean: float, record: Target) -> Iterator[Finding]:
-    """Of a population whose mean current, in the chip's units, overflows by itself."""
-    most = 2.0 ** (record.current.bits - 1)
-    if mean > most:
-        text = (f"{name}: the mean current alone is {mean / most:.2g} times what "
-                f"{record.current.bits} bits hold: it will overflow")  # fmt: skip
-        yield Finding("overflow", name, False, text)
+def of_registers(name: str, current: float, potential: float, record: Target) -> Iterator[Finding]:
+    """Of a population whose mean current, or mean potential below the reset, is too large.
+
+    Both in the chip's units, without fluctuations.
+    """
+    for what, mean, bits, then in (
+        ("current", current, record.current.bits, "overflow"),
+        ("potential", potential, record.voltage.bits, "be clipped"),
+    ):
+        most = 2.0 ** (bits - 1)
+        if mean > most:
+            text = (f"{name}: the mean {what} alone is {mean / most:.2g} times what "
+                    f"{bits} bits hold: it will {then}")  # fmt: skip
+            yield Finding("overflow", name, False, text)

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from neurohw.lowering import Lowered, LoweringReport, lower
+from neurohw.lowering.part import most_spikes
 from neurohw.lowering.report import WeightErrors
 from neurohw.lowering.wires import Wire, wires_of
 from neurohw.network import Network, Poisson, PooledPoisson, Regular
@@ -25,7 +26,7 @@ from neurohw.network.waveforms import Waveform
 from neurohw.targets import Target, load_target
 
 from .drive import Inputs, Neurons, expected, inputs_of, neurons_of, strongest
-from .findings import Finding, of_current, of_latency, of_layer
+from .findings import Finding, of_latency, of_layer, of_registers
 from .rejected import Rejected, rejected
 
 __all__ = ["Forecast", "Layer", "forecast"]
@@ -152,7 +153,9 @@ def forecast(
     for name, x in sides[1].items():
         scale = held.numbers.scales.get(name)
         if x.arriving is not None and scale:
-            findings += of_current(name, float(np.max(np.abs(x.arriving))) * scale, record)
+            current = float(np.max(np.abs(x.arriving))) * scale
+            below = -float(np.min(x.neurons.highest(x.arriving))) * scale
+            findings += of_registers(name, current, below, record)
     return Forecast(
         network.name, record.name, dt, tuple(layers), tuple(findings), held.report,
         rejected(held, wires, record),
@@ -186,9 +189,11 @@ def _side(
 ) -> dict[str, _Population]:  # fmt: skip
     """Every linear population of one lowering: whether it can fire, and how often it will."""
     models = {p.name: p for p in network.populations}
-    inputs = inputs_of(wires, lowered, dict.fromkeys(models, record.firing.most))
+    drivers = {d.name for d in network.drivers}
+    most = {n: most_spikes(n, wires, drivers, record) for n in models}
+    inputs, dt = inputs_of(wires, lowered, most), lowered.report.dt
     neurons = {
-        n: neurons_of(p, lowered.numbers, record, lowered.report.dt, inputs.get(n, []), seed)
+        n: neurons_of(p, lowered.numbers, record, dt, inputs.get(n, []), most[n], seed)
         for n, p in models.items()
     }
     active = {d.name for d in network.drivers if spikes.get(d.name) != 0.0}

@@ -49,22 +49,24 @@ class Rhythm:
     lost: bool = False
 
     @staticmethod
-    def of(kind: str, model: Any, record: Target, dt: float, synapses: str) -> Rhythm:
+    def of(kind: str, model: Any, record: Target, dt: float, synapses: str, most: int) -> Rhythm:
         """By the kind of reset, the model's period and the record.
 
         ``synapses``: ``delta`` or ``current``.
         """
         rule = record.refractory
-        asked = np.rint(np.asarray(getattr(model, "t_ref", 0.0), np.float64) / dt)
+        asked = np.asarray(getattr(model, "t_ref", 0.0), np.float64) / dt
         if rule.first == "spike_step":
             asked = np.maximum(asked - 1, 0)
+        up = np.ceil(np.rint(asked * 2**15) / 2**15)
+        asked = up if rule.rounding == "up" else np.rint(asked)
         low, high = (x + rule.blocked_offset for x in (rule.register_min, rule.register_max))
         blocked = np.where(asked > 0, np.clip(asked, max(low, 0), max(high, 0)), 0.0)
         late = record.reset.timing == "next_step"
         return Rhythm(
             kind=kind,
             timing=record.reset.timing,
-            most=record.firing.most,
+            most=most,
             blocked=blocked,
             late_jump=synapses == "delta" and synapses in record.arrival.late,
             lost=late and synapses in record.reset.zero_after_input,

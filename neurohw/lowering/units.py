@@ -91,16 +91,17 @@ def lower_units(part: Part, m: Membrane) -> Outcome:
         v_init=held("V_init", m.init + m.origin, volt, "V"),
         period=refractory_period(name, m.blocked, m.jitter, target, part.dt, part.log),
     )
-    k = int(not currents.shares[0])  # of the two, one that is used
     part.log.origins[name] = 0.0
     part.log.numbers |= {
         ("decay_v", name): keep / 2**places,
         ("threshold", name): threshold * volt,
         ("bias", name): m.bias + m.leak * m.origin,
-        ("gain", name): m.gain * currents.shares[k] / currents.one,
+        ("gain", name): m.gain,
     }
-    if len(currents.taus) < 2:
-        part.log.numbers["decay_u", name] = np.asarray(currents.keep[k] / currents.one)
+    if len(currents.heard) == 1:  # one decay for all that is heard
+        ((keep_u, share),) = currents.heard
+        part.log.numbers["decay_u", name] = np.asarray(keep_u / currents.one)
+        part.log.numbers["gain", name] = m.gain * (share / currents.one)
     population, edges, watches = chip_population(chip, target)
     probes = {
         "v": ("v", volt, 0.0, "V"),
@@ -120,7 +121,6 @@ class _Currents:
         rule, dt = part.target.current, part.dt
         self.one = 2**rule.decay_bits
         self._sides = [s for i, w in enumerate(part.wires) for s in _sides(i, w, rule.unit)]
-        self.taus = {s.wire.tau for s in self._sides}
         keep, shares, shifts = [], [], []
         for sign, word in ((1, "excitatory"), (-1, "inhibitory")):
             mine = [s for s in self._sides if s.sign == sign]
@@ -144,6 +144,7 @@ class _Currents:
                 note = f"factor {keep[-1]}/{self.one}"
                 part.log.rows.append(Row(where, taus[0], realised, "s", note))
         self.keep, self.shares, self.shifts = tuple(keep), tuple(shares), tuple(shifts)
+        self.heard = {(keep[s.sign < 0], shares[s.sign < 0]) for s in self._sides}
 
     def _shift(self, part: Part, mine: list[_Side], word: str) -> int:
         """The smallest shift with which weights, and those that may arrive together, fit."""

@@ -219,6 +219,15 @@ def _dependent(t: Target) -> Iterator[tuple[str, Any, str, bool]]:
         "closed_form, with units of voltage and current",
         (units == (t.voltage.decay == "closed_form",) * 3),
     )
+    closed = t.voltage.decay == "closed_form"
+    for name, value, plain in (
+        ("share", t.current.share, False),
+        ("by_sign", t.current.by_sign, False),
+        ("input_signed", t.current.input_signed, True),
+    ):
+        yield f"current.{name}", value, f"{plain}, or voltage.decay closed_form", (
+            value == plain or closed
+        )  # fmt: skip
     products = t.fixed and t.neuron.functions == "products"
     yield (
         "neuron.functions",

@@ -112,11 +112,13 @@ def test_several_spikes_in_a_step_part_two_targets(kit, name, reset):
     whole = sum(np.maximum(many[k], one[k]).sum() for k in many)
     assert e.distance == pytest.approx(1 - shared / whole)
     assert [s.switch.path for s in e.way] == ["firing.most"] and e.left == 0
-    step, neuron = np.argwhere(many["layer1"] != one["layer1"])[0]
-    d = e.first
-    assert (d.variable, d.population, d.step, d.neuron) == ("count", "layer1", step, neuron)
-    assert (d.value_a, d.value_b) == (many["layer1"][step, neuron], one["layer1"][step, neuron])
-    assert f"with {d.value_a} spikes on {name} and 1 on {name}-once" in e.sentence
+    step = min(int(np.argmax((many[k] != one[k]).any(axis=1))) for k in many)
+    name_, neuron = next((k, int(i)) for k in many
+                         for i in np.flatnonzero(many[k][step] != one[k][step]))  # fmt: skip
+    d, counts = e.first, (many[name_][step, neuron], one[name_][step, neuron])
+    assert (d.step, d.population, d.neuron) == (step, name_, neuron)
+    assert d.variable == "count" and (d.value_a, d.value_b) == counts and counts[1] == 1
+    assert f"with {counts[0]} spikes on {name} and 1 on {name}-once" in e.sentence
     json.dumps(e.as_dict(), allow_nan=False)
 
 

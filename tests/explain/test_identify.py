@@ -26,7 +26,7 @@ PLANTED = [
     ("snntorch", "arrival.current", "decaying", dict(current=True)),
     ("float32", "firing.floor", 0.0, {}),
     ("rockpool", "firing.most", 1, dict(strength=3.0)),
-    ("loihi1", "weight.exponent_on", "sum", dict(reset="to", rest=1.02, strength=4e-3, grid=1e-9)),
+    ("loihi1", "weight.exponent_on", "sum", dict(reset="to", rest=1.001, strength=3e-4, grid=1e-9)),
     ("lava", "current.overflow", "saturate", dict(current=True, reset="to", strength=4.0)),
 ]
 
@@ -37,7 +37,7 @@ def test_a_planted_rule_is_named(kit, target, path, value, net):
     found = look(kit, network, target, {path: value})
     assert [s.path for s in found.changes] == [path], found.sentence
     assert found.changes[0].b == value
-    assert found.equal and not found.also
+    assert found.equal and {s.path for s in found.also} <= {path}
     assert found.changes[0].title in found.sentence
 
 
@@ -74,9 +74,12 @@ def test_several_spikes_in_a_step_are_counted(kit):
     ],
 )
 def test_two_planted_rules_are_both_named(kit, target, planted, net):
+    """The second case has no leak: there a jump that V feels late is one that comes late."""
     found = look(kit, kit.layers(**net), target, planted)
-    assert {s.path: s.b for s in found.changes} == planted, found.sentence
+    named = {(s.path, s.b) for s in (*found.changes, *found.also)}
+    assert planted.items() <= named, found.sentence
     assert found.equal and "2 rules changed" in found.sentence
+    assert {s.path for s in found.also} <= ({"arrival.late", "delay.extra"} if net else set())
 
 
 def look(kit, network, target, planted):

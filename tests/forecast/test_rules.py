@@ -18,7 +18,7 @@ from neurohw.targets import Target, load_target
 DT, STEPS, SETTLED = 1e-3, 4000, 200
 
 
-def network(kind: str, weight: float, **model: object) -> nh.Network:
+def network(kind: str, weight: float, C: float = 1e-3, **model: object) -> nh.Network:
     """Two sources that fire in every step; ``weight`` is their share of the drive, in V per step.
 
     The membrane's zero is no potential of the neurons.
@@ -26,12 +26,12 @@ def network(kind: str, weight: float, **model: object) -> nh.Network:
     net = nh.Network("constant")
     net.driver("in", nh.Regular(size=2, rate=1 / DT))
     given = {"E_L": -0.5, "V_reset": -0.5, "V_th": 0.5} | model
-    net.population("n", nh.LIF(size=3, C=1e-3, tau=20e-3, **given))
+    net.population("n", nh.LIF(size=3, C=C, tau=20e-3, **given))
     share = weight * np.array([[0.5, 0.6], [0.7, 0.45], [0.5, 0.5]])
     if kind == "delta":
         net.connect("in", "n", nh.Delta(weight=share))
     else:
-        net.connect("in", "n", nh.Exponential(weight=share / 5, tau=5e-3))
+        net.connect("in", "n", nh.Exponential(weight=C / DT * share / 5, tau=5e-3))
     return net
 
 
@@ -76,6 +76,9 @@ CASES = [
     ("brian2", {}, "delta", 0.25, dict(t_ref=3e-3)),
     ("brian2", {}, "current", 0.2, dict(reset="subtract")),
     ("loihi1", {}, "current", 0.2, dict(t_ref=3e-3)),
+    ("xylo", {}, "current", 0.3, dict(reset="subtract")),
+    ("xylo", {}, "current", 2.6, dict(reset="subtract")),
+    ("spinnaker", {}, "current", 0.2, dict(C=1e-10, t_ref=2.4e-3)),
 ]
 
 

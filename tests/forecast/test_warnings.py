@@ -57,7 +57,7 @@ def test_weights_round_to_zero_and_a_layer_falls_silent() -> None:
     )
     found = ran(few_bits(-1.0))
     assert found.rates["hidden"][0] > 10 and found.rates["hidden"][1] == 0
-    assert [f.kind for f in found.findings] == ["silent"]
+    assert "silent" in [f.kind for f in found.findings]
     assert quiet(few_bits(-3e-3))
 
 
@@ -65,8 +65,9 @@ def test_weights_round_to_zero_and_a_layer_falls_silent() -> None:
 
 
 def steady(rate: float) -> nh.Network:
+    """Time constants that 12 bits hold exactly."""
     source = nh.Regular(size=60, rate=rate)
-    return net(source, nh.Exponential(weight=1e-4, tau=0.2))
+    return net(source, nh.Exponential(weight=1e-3, tau=DT * 4096 / 20), tau=DT * 4096 / 200)
 
 
 def test_a_current_overflows() -> None:
@@ -78,7 +79,15 @@ def test_a_current_overflows() -> None:
     row = next(r for r in found.recording.ledger if r.key == "hidden.u")
     assert row.count > 0 and row.excess > 0 and row.headroom_bits < 0
     assert row.first is not None and f"first at step {row.first[0]}" in over[0].text
-    assert quiet(steady(10.0))
+    assert quiet(steady(5.0))
+
+
+def test_a_potential_leaves_its_range_downwards() -> None:
+    """Inhibition by 1 V a spike: V would go down to -6 V, its register to -2 V."""
+    text = warned(few_bits(-1.0))["overflow"]
+    assert "hidden: the mean potential alone is" in text and "24 bits hold" in text
+    row = next(r for r in ran(few_bits(-1.0)).recording.ledger if r.key == "hidden.v")
+    assert row.count > 0 and row.low < row.lo and row.excess == row.lo - row.low
 
 
 def coarse(largest: float) -> nh.Network:
@@ -90,7 +99,7 @@ def coarse(largest: float) -> nh.Network:
     made.driver("in", nh.SpikeArray(size=1))
     made.population("hidden", lif)
     made.connect("in", "hidden", nh.Delta(weight=weight), delay=DT)
-    made.probe("hidden", "v_pre")
+    made.probe("hidden", "v", when="before_reset")
     return made
 
 
@@ -116,9 +125,9 @@ def test_a_threshold_is_coarse() -> None:
 # 3. a time constant that cannot be held -----------------------------------------------------------
 
 
-def slow(tau: float, tau_syn: float = 5e-3) -> nh.Network:
-    made = net(nh.SpikeTimes(times=[[0.0]]), nh.Exponential(weight=np.full((4, 1), 0.1),
-               tau=tau_syn), tau=tau, V_init=0.9)  # fmt: skip
+def slow(tau: float, tau_syn: float = 5e-3, weight: float = 0.01) -> nh.Network:
+    synapse = nh.Exponential(weight=np.full((4, 1), weight), tau=tau_syn)
+    made = net(nh.SpikeTimes(times=[[0.0]]), synapse, tau=tau, V_init=0.9)
     made.probe("hidden", "v", "u")
     return made
 
@@ -146,9 +155,11 @@ def test_a_time_constant_of_the_membrane(tau: float, said: str) -> None:
 
 
 def test_a_time_constant_of_the_synapses() -> None:
-    found = warned(slow(20e-3, 2.8))
-    assert "hidden: the tau_syn is off by +46 %" in found["tau"]
-    rec = nh.run(slow(20e-3, 2.8), target="loihi1", dt=DT, steps=400, backend="reference")
+    """A strong synapse: the last place of u, lost in each step, is then nothing."""
+    made = slow(20e-3, 2.8, weight=1.0)
+    assert "hidden: the tau_syn is off by +46 %" in warned(made)["tau"]
+    rec = nh.run(made, target="loihi1", dt=DT, steps=400, backend="reference")
     u = np.asarray(rec.trace("hidden", "u"))[:, 0, 0]
-    layer = forecast(slow(20e-3, 2.8), "loihi1", dt=DT).layer("hidden")
+    layer = forecast(made, "loihi1", dt=DT).layer("hidden")
     assert decay(u, 100, 300) / 2.8 - 1 == pytest.approx(layer.tau_syn_error, abs=0.01)
+    assert "tau" not in warned(slow(20e-3, 5e-3, weight=1.0))

@@ -70,11 +70,12 @@ def chip(target: str = "loihi1") -> Program:
     net.population("n", nh.LIF(size=2, C="1 mF", tau="20 ms", E_L=0.0, V_th=1.0, V_reset=0.0))
     weight = np.array([[0.3, -0.2, 0.05], [0.2, 0.1, -0.4]])
     net.connect("in", "n", nh.Exponential(weight=weight, tau="4 ms"), delay="1 ms")
-    net.probe("n", "u", "v_pre")
+    net.probe("n", "u", "v")
     return lower(net, target, dt=1e-3).program
 
 
-INPUT = np.random.default_rng(3).random((300, 3)) < 0.05
+INPUT = np.random.default_rng(3).random((300, 3)) < 0.4
+INPUT[150:] = False  # u goes back to 0
 
 
 @pytest.mark.parametrize("target", ["loihi1", "lava"])

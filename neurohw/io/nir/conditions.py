@@ -5,7 +5,9 @@ the functions ``varies(x)`` (not all elements are equal) and ``given(name)`` (th
 field). A comparison of arrays holds where it holds for some element; ``==`` and ``!=`` take numbers
 as equal that differ by no more than float32's rounding.
 
-In a row of a node type the names are the node's fields. In a row of ``NIRGraph`` they are
+In a row of a node type the names are the node's fields, ``feeds``, the number of its edges to
+nodes that are no Output, and ``neighbours``, of these and those from nodes that are no Input. In a
+row of ``NIRGraph`` they are
 
 ===================  ==========================================================================
 ``inputs``           number of Input nodes
