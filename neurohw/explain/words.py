@@ -81,10 +81,6 @@ _PHRASES: dict[str, dict[Any, str]] = {
         True: "lets a current decay within the step in which it arrives",
         False: "adds the whole of a current in the step in which it arrives",
     },
-    "current.by_sign": {
-        True: "holds excitation and inhibition apart",
-        False: "sums excitation and inhibition",
-    },
     "refractory.rounding": {
         "nearest": "rounds refractory periods to the nearest step",
         "up": "rounds refractory periods up",

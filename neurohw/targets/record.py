@@ -228,6 +228,12 @@ def _dependent(t: Target) -> Iterator[tuple[str, Any, str, bool]]:
         yield f"current.{name}", value, f"{plain}, or voltage.decay closed_form", (
             value == plain or closed
         )  # fmt: skip
+    yield (
+        "current.share",
+        t.current.share,
+        "false, or numbers with units",
+        (not t.current.share or t.current.unit > 0),
+    )
     products = t.fixed and t.neuron.functions == "products"
     yield (
         "neuron.functions",

@@ -36,10 +36,9 @@ class Current:
         What arrives is multiplied by its mean while it decays in the step,
         ``tau / dt (1 - exp(-dt / tau))``, in ``decay_bits``, rounded down.
     unit : float
-        Amperes that one unit of u stands for, where a chip's numbers have units; 0: units of the
-        membrane, which are chosen for each population.
-    by_sign : bool
-        Excitation and inhibition have a current each, which holds magnitudes.
+        Amperes that one unit of u stands for, where a chip's numbers have units; excitation and
+        inhibition then have a current each, which holds magnitudes. 0: units of the membrane, which
+        are chosen for each population.
     input_signed : bool
         Whether the sum of weights has a sign.
     several : int
@@ -68,7 +67,6 @@ class Current:
     decay_shift: int = 15
     share: bool = False
     unit: float = 0.0
-    by_sign: bool = False
     input_signed: bool = True
     several: int = 1
     one_by_one: bool = False

@@ -131,6 +131,8 @@ def test_the_record_says_what_it_was_held_to(target: str) -> None:
         ("lava", dict(arrival=dict(decays=True))),
         ("loihi1", dict(voltage=dict(decay="closed_form"))),
         ("spinnaker", dict(current=dict(unit=0.0))),
+        ("loihi1", dict(current=dict(share=True))),
+        ("xylo", dict(firing=dict(most=30))),
         ("xylo", dict(threshold=dict(compare="gt"))),
         ("loihi2", dict(firing=dict(most=3))),
         ("xylo", dict(arrival=dict(jump="held"))),
