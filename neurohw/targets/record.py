@@ -222,18 +222,11 @@ def _dependent(t: Target) -> Iterator[tuple[str, Any, str, bool]]:
     closed = t.voltage.decay == "closed_form"
     for name, value, plain in (
         ("share", t.current.share, False),
-        ("by_sign", t.current.by_sign, False),
         ("input_signed", t.current.input_signed, True),
     ):
         yield f"current.{name}", value, f"{plain}, or voltage.decay closed_form", (
             value == plain or closed
         )  # fmt: skip
-    yield (
-        "current.share",
-        t.current.share,
-        "false, or numbers with units",
-        (not t.current.share or t.current.unit > 0),
-    )
     products = t.fixed and t.neuron.functions == "products"
     yield (
         "neuron.functions",
