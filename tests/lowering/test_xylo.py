@@ -198,6 +198,11 @@ def test_a_pool_brings_at_most_15_spikes() -> None:
     alone.probe("pool", "count")
     free = nh.run(alone, target="float64", dt=1e-3, duration=0.1, backend="reference")
     assert np.array_equal(np.minimum(free.trace("pool", "count").values, 15), count.values)
+    said = "pool: at most 15 spikes per step on xylo"
+    assert said in nh.lower(net, "xylo", dt=1e-3).report.warnings
+    net = network()
+    net.driver("pool", nh.PooledPoisson(size=1, trains=15, rate="200 Hz"))
+    assert said not in nh.lower(net, "xylo", dt=1e-3).report.warnings
 
 
 @pytest.mark.parametrize(
