@@ -2,8 +2,8 @@
 
 A layer ends in neurons: ``Leaky`` and ``RLeaky`` are a population of LIF neurons with Delta
 synapses (weights in V), ``Synaptic`` and ``RSynaptic`` one with Exponential synapses (weights in
-A). The linear modules before them become one connection. The numbers of a module have no unit; here one
-unit is one volt, and the circuit is chosen so that, discretised exactly (``method="exponential"``,
+A). The linear modules before them become one connection. The numbers of a module have no unit; here
+one unit is one volt, and the circuit is chosen so that, discretised exactly (method exponential,
 the first of target ``snntorch``), it has the module's numbers:
 
 ========================  ======================================================================

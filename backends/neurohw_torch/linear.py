@@ -19,12 +19,22 @@ from torch import nn
 
 from neurohw.errors import FormatError, NetworkError
 from neurohw.io.nir.graph import Graph, Node
-from neurohw.io.nir.maps import arrivals
+from neurohw.io.nir.maps import arrivals, scaled
 from neurohw.io.nir.shapes import flatten, infer_shapes
 from neurohw.network import Conv2D
 from neurohw.network.units import Shown
 
-__all__ = ["LINEAR", "NOTHING", "Map", "Part", "Shape", "first_shape", "leaves", "linear_map"]
+__all__ = [
+    "LINEAR",
+    "NOTHING",
+    "Map",
+    "Part",
+    "Shape",
+    "first_shape",
+    "leaves",
+    "linear_map",
+    "times",
+]
 
 Array = np.ndarray
 Shape = tuple[int, ...]
@@ -149,6 +159,11 @@ def _compact(weight: Any) -> Any:
     weight.eliminate_zeros()
     full = weight.nnz > 0.5 * math.prod(weight.shape)
     return weight.toarray() if full else weight
+
+
+def times(weight: Any, factor: float) -> Any:
+    """A matrix or a convolution, times a number."""
+    return scaled(weight, factor) if isinstance(weight, Conv2D) else weight * factor
 
 
 def _sizes(part: nn.Unflatten) -> Shape:

@@ -1,6 +1,6 @@
 """Backend ``snntorch``: programs of target ``snntorch`` on real snnTorch modules.
 
-Populations that are ``Leaky``, ``RLeaky`` or ``Synaptic`` (:mod:`neurohw_torch.cells`) become those,
+Populations that are ``Leaky``, ``RLeaky`` or ``Synaptic`` (:mod:`.cells`) become those classes,
 their incoming edges ``nn.Linear``; a step calls the modules' own ``forward`` with the state passed
 explicitly. So that snnTorch, and not our reading of it, says what the spikes are. Drivers hold
 integers and draws only; the torch engine evaluates them. Everything else is refused by name.
