@@ -53,9 +53,9 @@ def fill(net: nn.Module, seed: int, *, grid: int = 0, strength: float = 1.2) -> 
             p.copy_(torch.tensor(np.rint(data * 2**grid) / 2**grid if grid else data))
 
 
-def drive(seed: int, shape: tuple[int, ...], rate: float = 0.3) -> np.ndarray:
+def drive(seed: int, shape: tuple[int, ...], steps: int = STEPS) -> np.ndarray:
     """Input spikes, bool ``[steps, trials, *shape]``."""
-    return np.random.default_rng([99, seed]).random((STEPS, TRIALS, *shape)) < rate
+    return np.random.default_rng([99, seed]).random((steps, TRIALS, *shape)) < 0.3
 
 
 Call = Callable[[nn.Module, torch.Tensor, list[torch.Tensor]], list[torch.Tensor]]
@@ -97,11 +97,12 @@ def by_engine(name: str, net: nn.Sequential, spikes: np.ndarray, target: str = "
     target = target or target_of_snntorch(net)
     program = lower(network, target, dt=1e-3, trials=TRIALS).program
     run = compile_program(ENGINES[name](), program)
-    given = {"input.spikes": spikes.reshape(STEPS, TRIALS, -1)}
-    _, out = simulate(run, program, STEPS, inputs=given, chunk=400)
+    steps = len(spikes)
+    given = {"input.spikes": spikes.reshape(steps, TRIALS, -1)}
+    _, out = simulate(run, program, steps, inputs=given, chunk=400)
     trials = np.arange(TRIALS)
     return Trace(
-        [out.events[k].dense(trials, 0, STEPS, n) for k, n in sizes.items()],
+        [out.events[k].dense(trials, 0, steps, n) for k, n in sizes.items()],
         [out.traces[f"{k}.v"] for k in sizes],
     )
 
@@ -116,9 +117,9 @@ def apart(a: Trace, b: Trace) -> tuple[int, float, float]:
     here = before = 0.0
     for trial in range(TRIALS):
         steps = [np.flatnonzero(d[:, trial].any(1)) for d in differ]
-        end = min((int(s[0]) for s in steps if len(s)), default=STEPS)
+        end = min((int(s[0]) for s in steps if len(s)), default=len(differ[0]))
         before = max([before, *(float(m[:end, trial].max(initial=0)) for m in far)])
-        if end < STEPS:
+        if end < len(differ[0]):
             k = next(k for k, s in enumerate(steps) if len(s) and s[0] == end)
             here = max(here, float(far[k][end, trial][differ[k][end, trial]].max()))
     return sum(int(d.sum()) for d in differ), here, before
