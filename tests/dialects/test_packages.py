@@ -62,7 +62,12 @@ def test_same_spikes_and_v(pair: tuple[c.Circuit, c.Result]) -> None:
 def test_every_simulator_that_installs_is_there() -> None:
     """A record of a simulator is compared here, or by its own runtime, or says by what."""
     here = {circuit.options["target"] for circuit, _ in GOLDEN}
-    elsewhere = {"lava-float": "tests/lava"}
+    elsewhere = {
+        "lava-float": "tests/lava",
+        "nengo-loihi": "tests/golden",
+        "brian2-loihi": "tests/golden",
+        "snntorch-recurrent": "tests/snn",
+    }
     for target in target_names():
         record = load_target(target)
         if record.kind == "simulator" and target not in here:
