@@ -39,6 +39,8 @@ class Preset:
         Fields that the files must not have.
     layer : {"Affine", "Linear"}
         What the graphs of several nodes are made of.
+    cells : tuple of str
+        Neurons that are put into cycles.
     """
 
     dt: float
@@ -47,16 +49,18 @@ class Preset:
     effect: tuple[float, float, float]
     drop: tuple[str, ...] = ()
     layer: str = "Affine"
+    cells: tuple[str, ...] = ("LIF", "CubaLIF")
 
 
 PRESETS: Mapping[str, Preset] = {
     "snntorch": Preset(1e-4, "steps", 1.0, (1.0, 1.0, 5.0)),
     "norse": Preset(1e-3, "unit", 1e3, (1.0, 0.1, 0.1)),
     "spikingjelly": Preset(1e-4, "steps", 1e4, (1.0, 1.0, 5.0)),
-    "sinabs": Preset(1.0, "unit", 1.0, (1.0, 1.0, 5.0), ("v_reset",)),
-    "rockpool": Preset(1e-3, "steps - 1", 1e3, (1.0, 1.0, 4.5), ("v_reset",)),
-    "nirtorch": Preset(1e-3, "unit", 1e3, (1.0, 0.1, 0.1), layer="Linear"),
+    "sinabs": Preset(1.0, "unit", 1.0, (1.0, 1.0, 5.0), ("v_reset",), cells=("LIF",)),
+    "rockpool": Preset(1e-3, "steps - 1", 1e3, (1.0, 1.0, 4.5), ("v_reset",), cells=("CubaLIF",)),
+    "nirtorch": Preset(1e-3, "unit", 1e3, (1.0, 0.1, 0.1), layer="Linear", cells=()),
     "nir": Preset(1e-3, "unit", 1e3, (1.0, 0.1, 0.1)),
+    "nir-1.0.4": Preset(1e-3, "unit", 1e3, (1.0, 0.1, 0.1), ("v_reset",)),
 }
 
 
@@ -215,7 +219,11 @@ def _changes(
                 {},
             )
         if kind == "LI":
-            yield key, "not whole", {key: 1.05 * node[key]}, {}
+            long = {key: np.array([2.6, 2.6])}
+            yield key, "longer than a second", long, {}
+            yield "v_leak", "not 0, tau longer than a second", long | {"v_leak": node["r"]}, {}
+    if kind in ("I", "IF"):
+        yield "r", "at another step", {}, {"dt": 2 * base.dt}
     rng = np.random.default_rng(7)
     if "weight" in names:
         yield "weight", "other", {"weight": 2 * node["weight"] - 1}, {}
@@ -269,18 +277,18 @@ def _graphs(p: Preset) -> Iterator[Case]:
     inner = Graph({**wide, "a": a}, (("input", "a"), ("a", "output")))
     edges = (("input", "g"), ("g", "b"), ("b", "output"))
     yield case("a graph in the graph", Graph({**wide, "g": inner, "b": b}, edges))
-    for kind in ("LIF", "CubaLIF"):
+    for kind in p.cells:
         neuron, inputs = _neuron(kind, p, rng.uniform(-0.2, 1.0, (STEPS, 2)))
         given = {f.name: neuron[f.name] for f in KINDS[kind].fields}
         weight = 0.5 * inputs.max() * rng.uniform(-1, 1, (2, 2))
-        parts = {"lif": Node(kind, given), "w_rec": Node("Linear", {"weight": weight})}
+        parts = {"lif": Node(kind, given), "w_rec": _layer(p.layer, weight)}
         edges = (("input", "lif"), ("lif", "w_rec"), ("w_rec", "lif"), ("lif", "output"))
         whole = Graph({**wide, **parts}, edges)
         more = {"x": inputs, "drop": p.drop}
-        yield case(f"a cycle of {kind} and Linear", whole, **more)
+        yield case(f"a cycle of {kind} and a layer", whole, **more)
         outer = {**wide, "cell": whole}
         edges = (("input", "cell"), ("cell", "output"))
-        yield case(f"a graph of {kind} and Linear", Graph(outer, edges), **more)
+        yield case(f"a graph of {kind} and a layer", Graph(outer, edges), **more)
     dotted = Graph({**wide, "a.b": a}, (("input", "a.b"), ("a.b", "output")))
     yield case("a name with a dot", dotted)
     yield case(

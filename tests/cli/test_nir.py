@@ -43,8 +43,8 @@ def test_show(path: Path) -> None:
     assert fc.split() == ["fc", "Affine", "3", "2", "weight", "1,", "bias", "0"]
     lif = next(x for x in lines if x.startswith("lif "))
     assert "tau 0.002, r 20, v_leak 0, v_threshold 0.5, v_reset -0.1" in lif
-    assert "metadata of the graph: {\"made\": \"here\"}" in lines
-    assert "metadata of fc: {\"by\": \"a\", \"n\": [1]}" in lines
+    assert 'metadata of the graph: {"made": "here"}' in lines
+    assert 'metadata of fc: {"by": "a", "n": [1]}' in lines
 
 
 def test_show_as_json(path: Path) -> None:

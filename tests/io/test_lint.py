@@ -17,7 +17,7 @@ import pytest
 from neurohw.errors import FormatError
 from neurohw.io.nir import Finding, Graph, Node, frameworks, lint, read_nir, write_nir
 from neurohw.io.nir.conditions import facts, holds
-from neurohw.testing.nir_files import example_graph
+from neurohw.testing.nir_files import example_graph, example_node
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 if str(BENCHMARKS) not in sys.path:
@@ -270,10 +270,9 @@ def test_every_condition_can_be_asked_of_every_kind_it_is_about(framework: str) 
     assert findings  # a graph of all kinds suits nobody
     for row in frameworks()[framework].rows:
         for kind in row.kinds:
-            node = {} if kind == "NIRGraph" else dict.fromkeys(
-                [f.name for f in __import__("neurohw.io.nir", fromlist=["KINDS"]).KINDS[kind].fields], 1.0
-            ) | {"padding": (0, 0), "neighbours": 1, "feeds": 1}  # fmt: skip
-            names = facts(example_graph(), inner=False) if kind == "NIRGraph" else node
+            names: dict[str, Any] = dict(facts(example_graph(), inner=False))
+            if kind != "NIRGraph":
+                names = {**example_node(kind).fields, "neighbours": 1, "feeds": 1}
             holds(row.when, names, always)
 
 
@@ -286,8 +285,18 @@ def test_facts_of_a_graph() -> None:
     assert facts(plain, inner=False) == wanted
     assert facts(plain, inner=True) == {**wanted, "inner": 1}
     nodes = {**ends, "a": one, "b.c": one, "lambda": one, "0": one, "g": plain}
-    edges = (("input", "a"), ("a", "b.c"), ("b.c", "a"), ("b.c", "lambda"), ("lambda", "lambda"),
-             ("a", "0"), ("b.c", "0"), ("input", "0"), ("0", "output"), ("input", "output"))
+    edges = (
+        ("input", "a"),
+        ("a", "b.c"),
+        ("b.c", "a"),
+        ("b.c", "lambda"),
+        ("lambda", "lambda"),
+        ("a", "0"),
+        ("b.c", "0"),
+        ("input", "0"),
+        ("0", "output"),
+        ("input", "output"),
+    )
     told = facts(Graph(nodes, edges), inner=False)
     assert told == {**quiet, "inputs": 1, "outputs": 1, "graphs": 1, "cycles": 1, "loops": 1,
                     "fan_in": 3, "fan_in_output": 2, "through": 1, "dots": 1, "keywords": 1,
@@ -313,7 +322,7 @@ def test_findings_name_path_field_value_and_order() -> None:
         f.framework for f in lint(graph, ["norse", "snntorch"])
     )
     assert "deviation" not in found[0].as_dict()
-    with pytest.raises(FormatError, match="unknown framework; got 'snntorc'; .*'snntorch'"):
+    with pytest.raises(FormatError, match=r"unknown framework; got 'snntorc'; .*'snntorch'"):
         lint(graph, ["snntorc"])
 
 
