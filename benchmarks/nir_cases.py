@@ -7,6 +7,7 @@ step, and for the neurons the gains that its exporter writes. So what a change d
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -100,9 +101,10 @@ def cases(framework: str) -> Iterator[Case]:
             yield replace(
                 base, id=f"{kind}/{name}/{what}", graph=graph, base=base.id, drop=drop, **more
             )
-        if base.x.shape[1:] == (2,):
-            for what, graph in _chains(base.graph["node"], p.layer):
-                yield replace(base, id=f"{kind}//{what}", graph=graph)
+        shape = base.x.shape[1:]
+        chains = _chains if shape == (2,) else _flattened
+        for what, graph in chains(base.graph["node"], p.layer, shape):
+            yield replace(base, id=f"{kind}//{what}", graph=graph)
     yield from _graphs(p)
 
 
@@ -120,7 +122,20 @@ def _layer(kind: str, weight: Any) -> Node:
     return Node(kind, {"weight": weight, **bias})
 
 
-def _chains(node: Node, layer: str) -> Iterator[tuple[str, Graph]]:
+def _flattened(node: Node, layer: str, shape: tuple[int, ...]) -> Iterator[tuple[str, Graph]]:
+    """The node before a Flatten."""
+    gives = infer_shapes(_around(node, shape))[0]["node"].gives
+    if gives is None or node.kind == "Flatten":
+        return
+    first = 1 if len(gives) > 1 else 0
+    after = Node("Flatten", {"start_dim": first, "end_dim": -1, "input_type": gives})
+    nodes = {"input": Node("Input", {"shape": shape}), "node": node, "to": after}
+    rows = (*gives[:first], math.prod(gives[first:]))
+    nodes["output"] = Node("Output", {"shape": rows})
+    yield "before a Flatten", Graph(nodes, tuple(itertools.pairwise(nodes)))
+
+
+def _chains(node: Node, layer: str, shape: tuple[int, ...]) -> Iterator[tuple[str, Graph]]:
     """The node, of two elements, with other nodes before and after it."""
     ends = {"input": Node("Input", {"shape": 2}), "output": Node("Output", {"shape": 2})}
     first = _layer(layer, [[0.8, 0.1], [0.2, 0.7]])
@@ -204,13 +219,23 @@ def _changes(
         yield "v_threshold", "passed twice in a step", {}, {"x": large}
         yield "v_threshold", "far below 0", {}, {"x": np.where(np.arange(STEPS)[:, None] % 6 < 2, 1,
               -1) * np.abs(large) / 3}  # fmt: skip
-        if kind in ("IF", "LIF"):
+        if kind in ("IF", "LIF") or p.gain == "steps":
             x = np.zeros((8, 2))
-            x[1] = 0.5 / effect
+            x[1] = 0.5 / (effect if kind != "CubaLIF" else 1.0)
             yield "v_threshold", "reached exactly", {}, {"x": x}
     if "tau" in names or "tau_mem" in names:
         key = "tau" if "tau" in names else "tau_mem"
         yield key, "at another step", {}, {"dt": 2 * base.dt}
+        if kind == "LIF":
+            yield key, "varies, r is 1", {key: node[key] * [1, 2], "r": np.ones(2)}, {}
+        short = np.full(2, 0.5 * base.dt)
+        if kind == "LIF":
+            yield key, "shorter than a step, r is 1", {key: short, "r": np.ones(2)}, {}
+        if kind == "CubaLIF" and p.gain == "steps":
+            half = np.full(2, 0.5)
+            yield key, "shorter than a step, r with it", {key: short, "r": half}, {}
+            both = {"tau_syn": short, "w_in": half}
+            yield "tau_syn", "shorter than a step, w_in with it", both, {}
         if kind == "LIF" and p.gain != "unit":
             yield (
                 key,

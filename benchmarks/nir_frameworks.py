@@ -57,7 +57,7 @@ _LEFT = ("left out, with what follows", "left out, with what precedes")
 _NEURON = ("input unscaled", "spike at the threshold", "many spikes")
 CANDIDATES: Mapping[str, tuple[str, ...]] = {
     "snntorch": ("reset to 0", "step of 0.1 ms", "reset by subtraction", "input unscaled",
-                 "decay 0.9", "least gain", "axes as given", "no padding",
+                 "decay 0.9", "decay clipped", "least gain", "axes as given", "no padding",
                  "input into the recurrent layer", *_NEURON[1:]),
     "norse": ("reset to 0", "step of 1 ms", "r = 1", "v_leak into the synapse", "input unscaled",
               "no padding", "axes as given", *_LEFT, "depth first", *_NEURON[1:]),

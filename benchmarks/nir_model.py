@@ -41,6 +41,7 @@ DEVIATIONS: Mapping[str, str] = {
     "least gain": "all neurons have the least r dt / tau of them",
     "v_leak into the synapse": "the synaptic current relaxes to v_leak",
     "v_leak every step": "v_leak is added to v in each step",
+    "decay clipped": "a decay below 0 is taken as 0",
     "decay 0.9": "v is multiplied by 0.9 in each step",
     "floor at -threshold": "v is kept above -threshold",
     "another bias": "the bias is drawn at random",
@@ -85,6 +86,7 @@ def schemes(graph: Graph) -> Iterator[Scheme]:
     yield from itertools.product(methods, orders, starts)
 
 
+@np.errstate(all="ignore")  # deviations that do not hold may be unstable
 def run(
     graph: Graph, x: np.ndarray, dt: float, scheme: Scheme = ("euler", "new", "0"),
     deviations: frozenset[str] = frozenset(),
@@ -206,16 +208,20 @@ def _neuron(kind: str, f: dict[str, Any], dt: float, scheme: Scheme, d: frozense
         tau = np.trunc(tau)
     r = np.ones_like(f["r"]) if "r = 1" in d else f["r"]
 
-    def decay(tau: Any) -> Any:
+    def decay(tau: Any) -> tuple[Any, Any]:
+        """The factor of a step, and 1 less it, without cancellation."""
         with np.errstate(divide="ignore"):
-            return 1 - dt / tau if method == "euler" else np.exp(-dt / tau)
+            part = dt / tau
+        return (1 - part, part) if method == "euler" else (np.exp(-part), -np.expm1(-part))
 
     leak = 0.0 if "v_leak = 0" in d else f.get("v_leak", 0.0)
     if tau is None:  # I, IF
         a, g, drive = 1.0, r * dt, 0.0
     else:
-        a = decay(tau)
-        g, drive = (1 - a) * r, (1 - a) * leak
+        a, part = decay(tau)
+        g, drive = part * r, part * leak
+    if "decay clipped" in d:
+        a = np.maximum(a, 0.0)
     if "least gain" in d:
         g = np.min(g)
     if "input unscaled" in d:
@@ -228,14 +234,16 @@ def _neuron(kind: str, f: dict[str, Any], dt: float, scheme: Scheme, d: frozense
         drive = leak
     a_syn = g_syn = drive_syn = 0.0
     if cuba:
-        a_syn = decay(f["tau_syn"])
-        g_syn = (1 - a_syn) * f["w_in"]
+        a_syn, part = decay(f["tau_syn"])
+        g_syn = part * f["w_in"]
+        if "decay clipped" in d:
+            a_syn = np.maximum(a_syn, 0.0)
         if "synapse unscaled" in d:
             g_syn = 1.0
         if "synapse decays its input" in d:
             g_syn = a_syn
         if "v_leak into the synapse" in d:
-            drive_syn = (1 - a_syn) * leak
+            drive_syn = part * leak
     reset = 0.0 if "reset to 0" in d else f.get("v_reset", 0.0)
     v = i = np.zeros_like(f["r"])
     v = v + {"0": 0.0, "rest": leak, "reset": reset}[start]
