@@ -129,7 +129,7 @@ def _flattened(node: Node, layer: str, shape: tuple[int, ...]) -> Iterator[tuple
         return
     first = 1 if len(gives) > 1 else 0
     after = Node("Flatten", {"start_dim": first, "end_dim": -1, "input_type": gives})
-    nodes = {"input": Node("Input", {"shape": shape}), "node": node, "to": after}
+    nodes = {"input": Node("Input", {"shape": shape}), "node": node, "then": after}
     rows = (*gives[:first], math.prod(gives[first:]))
     nodes["output"] = Node("Output", {"shape": rows})
     yield "before a Flatten", Graph(nodes, tuple(itertools.pairwise(nodes)))
@@ -228,14 +228,14 @@ def _changes(
         yield key, "at another step", {}, {"dt": 2 * base.dt}
         if kind == "LIF":
             yield key, "varies, r is 1", {key: node[key] * [1, 2], "r": np.ones(2)}, {}
-        short = np.full(2, 0.5 * base.dt)
+        short, strong = np.full(2, 0.5 * base.dt), {"x": 4 * base.x}
         if kind == "LIF":
-            yield key, "shorter than a step, r is 1", {key: short, "r": np.ones(2)}, {}
+            yield key, "shorter than a step, r is 1", {key: short, "r": np.ones(2)}, strong
         if kind == "CubaLIF" and p.gain == "steps":
             half = np.full(2, 0.5)
-            yield key, "shorter than a step, r with it", {key: short, "r": half}, {}
+            yield key, "shorter than a step, r with it", {key: short, "r": half}, strong
             both = {"tau_syn": short, "w_in": half}
-            yield "tau_syn", "shorter than a step, w_in with it", both, {}
+            yield "tau_syn", "shorter than a step, w_in with it", both, strong
         if kind == "LIF" and p.gain != "unit":
             yield (
                 key,
@@ -323,6 +323,10 @@ def _graphs(p: Preset) -> Iterator[Case]:
     yield case(
         "a name that is no identifier",
         Graph({**wide, "1 a": a}, (("input", "1 a"), ("1 a", "output"))),
+    )
+    yield case(
+        "a name of a method of torch",
+        Graph({**wide, "to": a}, (("input", "to"), ("to", "output"))),
     )
     yield case(
         "an Input of another name",

@@ -144,13 +144,13 @@ def _word(
 
 
 def _tried(framework: str, known: Any) -> Iterator[frozenset[str]]:
-    """No deviation, those of the base, one more, and then all sets up to four."""
+    """No deviation, those of the base, one more, and then all sets up to three."""
     names, known = CANDIDATES[framework], frozenset(known)
     yield frozenset()
     if known:
         yield known
         yield from (known | {name} for name in names if name not in known)
-    for count in (1, 2, 3, 4):
+    for count in (1, 2, 3):
         yield from map(frozenset, itertools.combinations(names, count))
 
 

@@ -25,6 +25,7 @@ row of ``NIRGraph`` they are
 ``dots``             number of names with a dot
 ``keywords``         number of names that are keywords of Python
 ``odd_names``        number of names that are, dots aside, no identifiers of Python
+``torch_names``      number of names that are attributes of torch.nn.Module
 ``misordered``       number of edges, outside cycles, against the depth-first order from the first
                      Input, in which nirtorch.load runs nodes; one more if it ends at no Output
 ``misfits``          number of edges whose ends declare different shapes
@@ -47,7 +48,67 @@ from neurohw.errors import FormatError
 from neurohw.io.nir.graph import Graph, Node
 from neurohw.io.nir.shapes import infer_shapes
 
-__all__ = ["facts", "holds"]
+__all__ = ["TORCH_NAMES", "facts", "holds"]
+
+TORCH_NAMES = frozenset(
+    [
+        "T_destination",
+        "add_module",
+        "apply",
+        "bfloat16",
+        "buffers",
+        "call_super_init",
+        "children",
+        "compile",
+        "cpu",
+        "cuda",
+        "double",
+        "dump_patches",
+        "eval",
+        "extra_repr",
+        "float",
+        "forward",
+        "get_buffer",
+        "get_extra_state",
+        "get_parameter",
+        "get_submodule",
+        "half",
+        "ipu",
+        "load_state_dict",
+        "modules",
+        "mtia",
+        "named_buffers",
+        "named_children",
+        "named_modules",
+        "named_parameters",
+        "parameters",
+        "register_backward_hook",
+        "register_buffer",
+        "register_forward_hook",
+        "register_forward_pre_hook",
+        "register_full_backward_hook",
+        "register_full_backward_pre_hook",
+        "register_load_state_dict_post_hook",
+        "register_load_state_dict_pre_hook",
+        "register_module",
+        "register_parameter",
+        "register_state_dict_post_hook",
+        "register_state_dict_pre_hook",
+        "requires_grad_",
+        "set_extra_state",
+        "set_submodule",
+        "share_memory",
+        "state_dict",
+        "to",
+        "to_empty",
+        "train",
+        "training",
+        "type",
+        "xpu",
+        "zero_grad",
+    ]
+)
+"""Public attributes of a torch.nn.Module, by which no module inside it can be called."""
 
 _CLOSE = 1e-6  # float32 rounds by 6e-8; fields that were float32 are products of a few such
 
@@ -159,6 +220,7 @@ def facts(graph: Graph, *, inner: bool) -> dict[str, int]:
         "dots": sum(len(p) > 1 for p in parts.values()),
         "keywords": sum(keyword.iskeyword(name) for name in graph.nodes),
         "odd_names": sum(not all(x.isidentifier() for x in p) for p in parts.values()),
+        "torch_names": sum(name in TORCH_NAMES for name in graph.nodes),
         "misordered": _misordered(graph, component),
         "misfits": sum(note.startswith("edge ") for note in infer_shapes(graph)[1]),
     }
