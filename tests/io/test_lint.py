@@ -86,7 +86,8 @@ def deviations(findings: tuple[Finding, ...]) -> frozenset[str]:
 def test_what_was_tried_is_what_the_table_names(framework: str) -> None:
     about, tried = frameworks()[framework], golden()[framework]
     assert list(tried["cases"]) == list(cases(framework))
-    assert {framework: about.version, "nir": about.nir}.items() <= tried["versions"].items()
+    name = nir_peer.NEEDS[framework]
+    assert {name: about.version, "nir": about.nir}.items() <= tried["versions"].items()
     assert about.nirtorch in ("", tried["versions"]["nirtorch"])
 
 
@@ -181,7 +182,7 @@ def test_the_comparison_can_fail(found: Any) -> None:
         told = deviations(found(framework)[name])
         assert explains(case, tried["output"], told)
         assert not explains(case, tried["output"], frozenset())
-        assert not explains(case, tried["output"], told | {"decay 0.9"})
+        assert not explains(case, tried["output"], told | {"left out"})
 
 
 @pytest.mark.torch
@@ -213,7 +214,7 @@ def test_there_are_files_of_every_exporter() -> None:
     names = {p.stem for p in WRITTEN}
     for framework in BY:
         told = golden()[framework]["exports"]
-        assert sum(not error for error in told.values()) >= 3
+        assert sum(not error for error in told.values()) >= 2
         for name, error in told.items():
             assert (f"{framework}_{name}" in names) == (not error), (framework, name, error)
 
