@@ -223,6 +223,9 @@ def _changes(
             x = np.zeros((8, 2))
             x[1] = 0.5 / (effect if kind != "CubaLIF" else 1.0)
             yield "v_threshold", "reached exactly", {}, {"x": x}
+        if kind == "CubaLIF" and p.gain == "steps - 1":  # v_leak is added as it is
+            level = {"v_leak": node["v_threshold"] * [1.0, 0.9]}  # the other shows the start
+            yield "v_threshold", "reached exactly", level, {"x": np.zeros((8, 2))}
     if "tau" in names or "tau_mem" in names:
         key = "tau" if "tau" in names else "tau_mem"
         yield key, "at another step", {}, {"dt": 2 * base.dt}
