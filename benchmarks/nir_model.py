@@ -35,25 +35,31 @@ DEVIATIONS: Mapping[str, str] = {
     "input unscaled": "an input is added to v as it is: (1 - decay) r is taken as 1",
     "synapse unscaled": "an input is added to the current as it is: (1 - decay) w_in is 1",
     "synapse decays its input": "an input is added to the current, then it decays",
+    "input decays with v": "an input is added to v, then v decays",
     "r = 1": "r is taken as 1",
+    "v_leak = 0": "v_leak is taken as 0",
     "least gain": "all neurons have the least r dt / tau of them",
     "v_leak into the synapse": "the synaptic current relaxes to v_leak",
     "v_leak every step": "v_leak is added to v in each step",
+    "decay clipped": "a decay below 0 is taken as 0",
     "decay 0.9": "v is multiplied by 0.9 in each step",
     "floor at -threshold": "v is kept above -threshold",
     "another bias": "the bias is drawn at random",
     "no padding": "padding is taken as 0",
-    "axes one too late": "start_dim and end_dim count the batch axis",
     "axes as given": "start_dim and end_dim are passed on, to data with a batch axis",
     "tau cut to an integer": "the time constant is cut to whole seconds",
     "left out, with what follows": "the output is what would enter the node",
     "left out, with what precedes": "the input goes to what follows the node",
+    "input into the recurrent layer": "what enters a neuron in a cycle enters the cycle's layer",
+    "depth first": "nodes run in depth-first order, and the last of them is the output",
+    "no feedback": "an edge from a node that runs later brings nothing",
 }  # fmt: skip
 
 
 RESCALING = frozenset(
     ["step of 0.1 ms", "step of 1 ms", "step of 1 s", "step of tau / (1 + r)", "input unscaled",
-     "synapse unscaled", "synapse decays its input", "least gain", "tau cut to an integer"]
+     "synapse unscaled", "synapse decays its input", "input decays with v", "least gain",
+     "tau cut to an integer"]
 )  # fmt: skip
 """Deviations that change a gain or a time constant and nothing else."""
 
@@ -72,12 +78,15 @@ def alternatives(deviations: frozenset[str]) -> list[frozenset[str]]:
 def schemes(graph: Graph) -> Iterator[Scheme]:
     """Method, order and start that make a difference for the kinds of the graph."""
     kinds = {node.kind for _, node in graph.walk()}
-    leak = any(np.any(n.fields.get("v_leak", 0)) for _, n in graph.walk())
+    levels = {"rest": "v_leak", "reset": "v_reset"}
+    starts = ["0"] + [name for name, field in levels.items()
+                      if any(np.any(n.fields.get(field, 0)) for _, n in graph.walk())]  # fmt: skip
     methods = ("euler", "exact") if kinds & {"LI", "LIF", "CubaLI", "CubaLIF"} else ("euler",)
     orders = ("new", "old") if kinds & {"CubaLI", "CubaLIF"} else ("new",)
-    yield from itertools.product(methods, orders, ("0", "rest") if leak else ("0",))
+    yield from itertools.product(methods, orders, starts)
 
 
+@np.errstate(all="ignore")  # deviations that do not hold may be unstable
 def run(
     graph: Graph, x: np.ndarray, dt: float, scheme: Scheme = ("euler", "new", "0"),
     deviations: frozenset[str] = frozenset(),
@@ -87,18 +96,29 @@ def run(
     An edge that closes a cycle carries what its source gave one step before.
     """
     flat = flatten(graph)
-    order = _order(flat.nodes, flat.edges)
+    edges = list(flat.edges)
+    if "input into the recurrent layer" in deviations:
+        edges = _rewired(flat.nodes, edges)
+    first = next(n for n in sorted(flat.nodes) if flat.nodes[n].kind == "Input"
+                 and n not in {b for _, b in edges})  # fmt: skip
+    deep = "depth first" in deviations
+    order = _depth_first(first, edges) if deep else _order(flat.nodes, edges)
     place = {name: k for k, name in enumerate(order)}
-    into = {name: [a for a, b in flat.edges if b == name] for name in order}
+    into = {name: [a for a, b in edges if b == name and a in place] for name in order}
     steps = {name: _step(flat.nodes[name], dt, scheme, deviations) for name in order}
-    first = next(n for n in order if flat.nodes[n].kind == "Input" and not into[n])
-    last = next(n for n in reversed(order) if flat.nodes[n].kind == "Output")
+    last = order[-1]
+    if not deep:
+        last = next(n for n in reversed(order) if flat.nodes[n].kind == "Output")
+    lost = "no feedback" in deviations
     before: dict[str, Any] = dict.fromkeys(order, 0.0)
     out = []
     for now in x:
         values: dict[str, Any] = {}
         for name in order:
-            given = [values[a] if place[a] < place[name] else before[a] for a in into[name]]
+            given = [
+                values[a] if place[a] < place[name] else 0.0 if lost else before[a]
+                for a in into[name]
+            ]
             values[name] = steps[name](now if name == first else sum(given))
             if name == "node" and "left out, with what follows" in deviations:
                 values[last] = sum(given)
@@ -121,6 +141,23 @@ def same(a: Any, b: Any, deviations: frozenset[str] = frozenset()) -> bool:
     if "another bias" in deviations:
         a, b = a - a.mean(0), b - b.mean(0)
     return bool(np.allclose(a, b, rtol=2e-5, atol=2e-5 * max(1e-30, np.abs(b).max(initial=0))))
+
+
+def _rewired(nodes: Mapping[str, Node], edges: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Edges into a neuron, that is in a cycle with a layer, led to the layer."""
+    layers = {b: a for a, b in edges if (b, a) in edges and nodes[b].kind in ("LIF", "CubaLIF")}
+    return [(a, layers[b]) if b in layers and a != layers[b] else (a, b) for a, b in edges]
+
+
+def _depth_first(first: str, edges: list[tuple[str, str]]) -> list[str]:
+    order: list[str] = []
+    waiting = [first]
+    while waiting:
+        name = waiting.pop()
+        if name not in order:
+            order.append(name)
+            waiting += reversed([b for a, b in edges if a == name])
+    return order
 
 
 def _order(nodes: Mapping[str, Node], edges: Any) -> list[str]:
@@ -171,38 +208,47 @@ def _neuron(kind: str, f: dict[str, Any], dt: float, scheme: Scheme, d: frozense
         tau = np.trunc(tau)
     r = np.ones_like(f["r"]) if "r = 1" in d else f["r"]
 
-    def decay(tau: Any) -> Any:
+    def decay(tau: Any) -> tuple[Any, Any]:
+        """The factor of a step, and 1 less it, without cancellation."""
         with np.errstate(divide="ignore"):
-            return 1 - dt / tau if method == "euler" else np.exp(-dt / tau)
+            part = dt / tau
+        return (1 - part, part) if method == "euler" else (np.exp(-part), -np.expm1(-part))
 
-    leak = f.get("v_leak", 0.0)
+    leak = 0.0 if "v_leak = 0" in d else f.get("v_leak", 0.0)
     if tau is None:  # I, IF
         a, g, drive = 1.0, r * dt, 0.0
     else:
-        a = decay(tau)
-        g, drive = (1 - a) * r, (1 - a) * leak
+        a, part = decay(tau)
+        g, drive = part * r, part * leak
+    if "decay clipped" in d:
+        a = np.maximum(a, 0.0)
     if "least gain" in d:
         g = np.min(g)
     if "input unscaled" in d:
         g = 1.0
+    if "input decays with v" in d:
+        g = a
     if "decay 0.9" in d:
         a = 0.9
     if "v_leak every step" in d:
         drive = leak
     a_syn = g_syn = drive_syn = 0.0
     if cuba:
-        a_syn = decay(f["tau_syn"])
-        g_syn = (1 - a_syn) * f["w_in"]
+        a_syn, part = decay(f["tau_syn"])
+        g_syn = part * f["w_in"]
+        if "decay clipped" in d:
+            a_syn = np.maximum(a_syn, 0.0)
         if "synapse unscaled" in d:
             g_syn = 1.0
         if "synapse decays its input" in d:
             g_syn = a_syn
         if "v_leak into the synapse" in d:
-            drive_syn = (1 - a_syn) * leak
-    v, i = np.zeros_like(f["r"]) + (leak if start == "rest" else 0.0), np.zeros_like(f["r"])
+            drive_syn = part * leak
+    reset = 0.0 if "reset to 0" in d else f.get("v_reset", 0.0)
+    v = i = np.zeros_like(f["r"])
+    v = v + {"0": 0.0, "rest": leak, "reset": reset}[start]
     if "v_leak into the synapse" in d and start == "rest":
         i = i + leak
-    reset = 0.0 if "reset to 0" in d else f.get("v_reset", 0.0)
 
     def step(x: Any) -> Any:
         nonlocal v, i
@@ -239,12 +285,11 @@ def _delay(steps: Any) -> Step:
 def _flatten(f: dict[str, Any], d: frozenset[str]) -> Step:
     def step(x: Any) -> Any:
         start, end = f["start_dim"], f["end_dim"]
-        if "axes as given" in d:  # the batch axis is axis 0
-            x = x[None]
-        if "axes one too late" in d:
-            x, start, end = x[None], start + (start > 0), end + (end > 0)
+        batch = "axes as given" in d  # the batch axis, of one element, is axis 0
+        x = x[None] if batch else x
         start, end = start % x.ndim, end % x.ndim
-        return x.reshape(*x.shape[:start], -1, *x.shape[end + 1 :])
+        x = x.reshape(*x.shape[:start], -1, *x.shape[end + 1 :])
+        return x[0] if batch else x
 
     return step
 

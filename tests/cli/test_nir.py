@@ -96,5 +96,5 @@ def test_mistakes_are_one_line_and_exit_2(path: Path, tmp_path: Path, error_of: 
     bad = tmp_path / "bad.nir"
     bad.write_bytes(b"nothing")
     for command in ("lint", "show"):
-        assert error_of("nir", command, bad).startswith(f"{bad}: not HDF5")
+        assert error_of("nir", command, bad).startswith(f"{bad}: not an HDF5 file; got")
     assert "no such command" in error_of("nir", "lnt", path)
