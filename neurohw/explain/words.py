@@ -178,11 +178,13 @@ def phrase(path: str, value: Any) -> str:
             if value
             else ("lets V feel input in the step in which it arrives")
         )
-    if path == "firing.floor":
-        return f"keeps V at {value:g} thresholds or above" if math.isfinite(value) else (
-            "has no lower limit of V"
-        )  # fmt: skip
-    if path == "reset.zero_after_input":
+    if path == "firing.floor" and isinstance(value, float):
+        return (
+            f"keeps V at {value:g} thresholds or above"
+            if math.isfinite(value)
+            else "has no lower limit of V"
+        )
+    if path == "reset.zero_after_input" and isinstance(value, tuple):
         kinds = " and ".join(value)
         return (
             f"discards the input of the step of a late reset ({kinds} synapses)"
