@@ -108,7 +108,7 @@ def gain_kept(x: Case, planned: Lowered) -> Network:
     for d in x.network.drivers:
         made.driver(d.name, d.model)
     for p in x.network.populations:
-        c = next(c for c in x.network.connections if c.target == p.name)
+        c: Any = next(c for c in x.network.connections if c.target == p.name)
         lif: Any = p.model
         v = (1 - held["decay_v", p.name]) * lif.tau / x.dt
         u = (1 - held["decay_u", p.name]) * c.synapse.tau / x.dt
@@ -133,7 +133,7 @@ def by_hand(x: Case, planned: Lowered) -> Program:
     watches: list[Any] = []
     for p in x.network.populations:
         lif: Any = p.model
-        c = next(c for c in x.network.connections if c.target == p.name)
+        c: Any = next(c for c in x.network.connections if c.target == p.name)
         volts = np.asarray(c.weight) * x.dt / float(lif.C)
         mixed = volts.min() < 0 < volts.max()
         grid, limit = (2, target.weight.mixed_max) if mixed else (1, target.weight.positive_max)
@@ -143,7 +143,7 @@ def by_hand(x: Case, planned: Lowered) -> Program:
         if not 1 <= threshold < 2**target.threshold.mantissa_bits:
             raise ValueError(f"{p.name}: threshold mantissa {threshold}")
         per_volt = 2**target.current.align / unit
-        bias, _, _ = bias_field(np.float64(lif.I_bias * x.dt / lif.C), per_volt, target)
+        bias, _, _ = bias_field(np.asarray(lif.I_bias * x.dt / lif.C), per_volt, target)
         delay = next(e.delay for e in program.edges if e.target == p.name)
         matrix = Dense(Int(16), freeze(mantissa, Int(16)))
         chip = ChipLIF(
@@ -242,7 +242,7 @@ def main() -> None:
     """Run, print, and write the table where it is asked for."""
     import report
 
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--networks", type=int, default=NETWORKS)
     parser.add_argument("--docs", type=Path, help="page that gets the table between its markers")
     parser.add_argument("--json", type=Path, help="where to save every network's errors")

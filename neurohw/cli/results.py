@@ -58,7 +58,7 @@ def ledger_tables(out: Any, r: Recording) -> None:
         right = "range seen spare_bits left_range worst_by"
         out.print(table(rows, columns, right=right, title="overflow"))
     rows = [
-        (*e.key.rsplit(": ", 1), e.count, f"{e.excess:.3g}" if e.kind == "lost" else "", _first(e))
+        (*e.key.rsplit(": ", 1), e.count, f"{e.excess:.4g}" if e.kind == "lost" else "", _first(e))
         for e in (*kinds["lost"], *kinds["zero"])
     ]
     if rows:

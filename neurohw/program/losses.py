@@ -26,7 +26,8 @@ def with_losses(program: Program) -> Program:
     For a shift by n bits there are two rows. ``what: n bits shifted out`` counts the entries in
     which rounding changed the value; its extremes are the rounding error, in units of 2**-n of the
     result's last place. ``what: became 0`` counts those in which a value other than 0 became 0.
-    ``what`` is the state whose decay it is, what arrived, or a draw of noise.
+    ``what`` is the state whose decay it is, what arrived, or a draw of noise. Taking some bits of a
+    random word is no rounding, and has no row.
     """
     populations, watches = [], list(program.watches)
     for q in program.populations:
@@ -58,6 +59,8 @@ def _watched(q: Population) -> tuple[Population, list[Watch]]:
         by = node.attrs.get("by", 0)
         exact = node.attrs.get("overflow", "exact") == "exact"
         if node.op != "shr" or not by or not exact or not isinstance(node.dtype, Int):
+            continue
+        if q.nodes[node.args[0]].op == "word":  # some of the bits of a random word: no rounding
             continue
         what = _what(q.nodes, i)
         seen[what] = seen.get(what, 0) + 1

@@ -79,7 +79,7 @@ def test_a_current_overflows() -> None:
     row = next(r for r in found.recording.ledger if r.key == "hidden.u")
     assert row.count > 0 and row.excess > 0 and row.headroom_bits < 0
     assert row.first is not None and f"first at step {row.first[0]}" in over[0].text
-    assert quiet(steady(5.0))
+    assert quiet(steady(20.0))
 
 
 def test_a_potential_leaves_its_range_downwards() -> None:

@@ -138,6 +138,8 @@ def test_names_of_rows() -> None:
     keys = [w.key for w in with_losses(lower(noisy, "lava", dt=1e-3).program).watches]
     assert "n.v: 12 bits shifted out" in keys
     assert any(k.startswith("n.additive: ") and bits_shifted_out(k) for k in keys)
+    chip = [w.key for w in with_losses(lower(noisy, "loihi1", dt=1e-3).program).watches]
+    assert not any("24 bits" in k for k in chip)  # eight bits of a random word
 
 
 def test_the_worst_excess_of_a_register() -> None:
