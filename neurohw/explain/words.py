@@ -204,14 +204,6 @@ def phrase(path: str, value: Any) -> str:
             if value
             else ("lets V feel input in the step in which it arrives")
         )
-<<<<<<< HEAD
-    if path == "firing.floor":
-        low = float(value) if isinstance(value, int | float) else -math.inf
-        finite = math.isfinite(low)
-        return f"keeps V at {low:g} thresholds or above" if finite else "has no lower limit of V"
-    if path == "reset.zero_after_input":
-        kinds = " and ".join(value) if isinstance(value, tuple) else str(value)
-=======
     if path == "firing.floor" and isinstance(value, float):
         return (
             f"keeps V at {value:g} thresholds or above"
@@ -220,7 +212,6 @@ def phrase(path: str, value: Any) -> str:
         )
     if path == "reset.zero_after_input" and isinstance(value, tuple):
         kinds = " and ".join(value)
->>>>>>> wt-c
         return (
             f"discards the input of the step of a late reset ({kinds} synapses)"
             if value

@@ -16,11 +16,7 @@ import numpy as np
 from neurohw.lowering import Lowered, Numbers
 from neurohw.lowering.neuron import bind, linear
 from neurohw.lowering.wires import Wire
-<<<<<<< HEAD
-from neurohw.network import Neuron
-=======
 from neurohw.network import Relay
->>>>>>> wt-c
 from neurohw.network.parts import Population
 from neurohw.targets import Target
 
@@ -125,11 +121,7 @@ def neurons_of(
     """
     labels = ("decay_v", "decay_u", "threshold", "bias", "gain")
     found = [numbers.values.get((label, p.name)) for label in labels]
-<<<<<<< HEAD
-    if any(x is None or np.ndim(x) > 1 for x in found) or not isinstance(p.model, Neuron):
-=======
     if isinstance(p.model, Relay) or any(x is None or np.ndim(x) > 1 for x in found):
->>>>>>> wt-c
         return None
     form = linear(p.model, bind(p.name, p.model, p.mismatch, seed, np.arange(1)))
     if form is None:
