@@ -69,7 +69,7 @@ def outputs(
     )
     rec = nh.run(network, target=target, backend=backend, dt=DT, steps=shown, trials=len(x),
                  inputs={"input": given}, record=["readout"])  # fmt: skip
-    return rec.trace("readout", "v").values[late:]
+    return rec.trace("readout", "v").values  # its first row is the step of its latency
 
 
 def main(images: int = 200, backend: str = "native") -> dict[str, dict[str, list[float]]]:
