@@ -25,7 +25,7 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
     from sklearn.datasets import load_digits
 
     x, labels = load_digits(return_X_y=True)
-    return (x / 16).astype(np.float32).reshape(-1, 1, 8, 8), labels
+    return np.asarray(x / 16, np.float32).reshape(-1, 1, 8, 8), np.asarray(labels)
 
 
 def untrained(kind: str) -> nn.Sequential:
@@ -58,18 +58,18 @@ def train(kind: str, x: np.ndarray, labels: np.ndarray, steps: int = 150) -> nn.
 def outputs(
     network: nh.Network, target: str, x: np.ndarray, steps: int, backend: str = "native"
 ) -> np.ndarray:
-    """V of the readout [steps, images, 10]; where synapses take time, from when it hears."""
+    """V of the readout [steps, images, 10]."""
     late = nh.lower(network, target, dt=DT).program.latency.get("readout", 0)
     flat = x.reshape(len(x), -1)
     shown = steps + late
     given = (
         np.broadcast_to(flat, (shown, *flat.shape))
-        if isinstance(network["input"].model, nh.AnalogInput)
+        if isinstance(network.drivers[0].model, nh.AnalogInput)
         else spike_code(x, shown)
     )
     rec = nh.run(network, target=target, backend=backend, dt=DT, steps=shown, trials=len(x),
                  inputs={"input": given}, record=["readout"])  # fmt: skip
-    return rec.trace("readout", "v").values[late:]
+    return rec.trace("readout", "v").values  # its rows begin when it first hears
 
 
 def main(images: int = 200, backend: str = "native") -> dict[str, dict[str, list[float]]]:

@@ -82,14 +82,15 @@ def make(kind: str, way: str, reset: str, seed: int, *, grid: int = 0, **decay: 
     return net
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("reset", RESETS)
+@pytest.mark.parametrize(
+    ("reset", "way"), [*((r, "linear") for r in RESETS), ("zero", "V"), ("subtract", "one V")]
+)
 @pytest.mark.parametrize("kind", KINDS)
 def test_sums_that_are_exact_leave_no_excuse(kind: str, reset: str, way: str) -> None:
     net, spikes = make(kind, way, reset, 1, grid=8), drive(1, (20,))
     ordered = by_snntorch(net, spikes, added_first)
     assert lively(ordered)
-    for name in ENGINES if way == "linear" else ["reference"]:
+    for name in ENGINES if (reset, way) == ("zero", "linear") else ["reference"]:
         assert apart(by_engine(name, net, spikes), ordered) == (0, 0.0, 0.0), name
 
 
@@ -100,17 +101,17 @@ def test_where_nothing_is_rounded_it_is_the_module(kind: str, reset: str, beta: 
     decay = {"beta": beta} if kind == "RLeaky" else {"beta": beta, "alpha": 1 - beta}
     if kind == "RSynaptic" and beta == 0:
         decay["alpha"] = 0.0
-    for way in WAYS:
-        net, spikes = make(kind, way, reset, 2, grid=8, **decay), drive(2, (20,))
-        plain = by_snntorch(net, spikes)
-        assert lively(plain)
-        assert apart(by_engine("reference", net, spikes), plain) == (0, 0.0, 0.0), way
+    net = make(kind, "linear" if beta else "V", reset, 2, grid=8, **decay)
+    spikes = drive(2, (20,))
+    plain = by_snntorch(net, spikes)
+    assert lively(plain)
+    assert apart(by_engine("reference", net, spikes), plain) == (0, 0.0, 0.0)
 
 
-@pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("reset", RESETS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_random_weights_to_rounding(kind: str, reset: str, seed: int) -> None:
+def test_random_weights_to_rounding(kind: str, reset: str) -> None:
+    seed = RESETS.index(reset)
     net, spikes = make(kind, WAYS[seed % 3], reset, seed), drive(seed, (20,))
     plain = by_snntorch(net, spikes)
     assert lively(plain)
@@ -143,6 +144,7 @@ def test_reset_to_zero_has_a_target_of_its_own() -> None:
     ordered = by_snntorch(net, spikes, added_first)
     assert target_of_snntorch(net) == "snntorch-recurrent"
     assert apart(by_engine("reference", net, spikes, "snntorch"), ordered)[0] > 100
+    spikes = spikes[:200]
     for kind, reset in (("RLeaky", "subtract"), ("RLeaky", "none"), ("RSynaptic", "zero")):
         net = make(kind, "linear", reset, 1, grid=8)
         assert target_of_snntorch(net) == "snntorch"
@@ -193,7 +195,7 @@ def test_back_again(kind: str, reset: str, way: str) -> None:
             assert torch.equal(neuron.recurrent.weight, before.recurrent.weight)
         else:
             assert torch.equal(neuron.recurrent.V, before.V) and neuron.V is neuron.recurrent.V
-    spikes = drive(3, (20,))
+    spikes = drive(3, (20,), 100)
     plain = by_snntorch(nn.Sequential(*[m for pair in made.layers for m in pair]), spikes)
     for a, b in zip(made(torch.from_numpy(spikes).float()), plain.spikes, strict=True):
         assert np.array_equal(a.detach().numpy() > 0, b)
@@ -202,7 +204,7 @@ def test_back_again(kind: str, reset: str, way: str) -> None:
 def test_it_trains() -> None:
     net = make("RLeaky", "linear", "subtract", 0)
     made = snntorch_from_network(network_from_snntorch(net))
-    made(torch.from_numpy(drive(0, (20,))[:40]).float())[-1].sum().backward()
+    made(torch.from_numpy(drive(0, (20,), 40)).float())[-1].sum().backward()
     names = {name for name, _ in made.named_parameters()}
     assert {"layers.0.1.recurrent.weight", "layers.1.1.recurrent.weight"} <= names
     assert all(p.grad is not None and p.grad.isfinite().all() for p in made.parameters())
