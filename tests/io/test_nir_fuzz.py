@@ -68,7 +68,7 @@ def test_a_number_names_a_file_for_ever() -> None:
 @pytest.mark.parametrize("first", range(0, 60, 20))
 def test_what_is_read_can_be_written_and_read_again(first: int, tmp_path: Path) -> None:
     """A graph made of a damaged file is as valid as any other."""
-    from neurohw.io.nir import complete, read_nir, write_nir
+    from neurohw.io.nir import complete, lint, read_nir, write_nir
 
     files, survived = list(corpus().values()), 0
     for number in range(first, first + 20):
@@ -78,6 +78,7 @@ def test_what_is_read_can_be_written_and_read_again(first: int, tmp_path: Path) 
         except FormatError:
             continue
         survived += 1
+        lint(graph)
         try:
             write_nir(tmp_path / "a.nir", graph)
         except FormatError as error:

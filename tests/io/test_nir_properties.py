@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neurohw.errors import FormatError
-from neurohw.io.nir import KINDS, Graph, Node, parse_nir, write_nir
+from neurohw.io.nir import KINDS, Graph, Node, frameworks, lint, parse_nir, write_nir
 from neurohw.testing.nir_files import example_node
 from tests.io.nir_oracle import assert_same
 
@@ -117,6 +117,15 @@ def test_what_we_write_we_and_nir_read(graph: Graph) -> None:
         file.write(data)
         file.flush()
         assert_same(nir.read(file.name, type_check=False), graph)
+
+
+@given(st.one_of(graphs(), nested()))
+@settings(max_examples=25, deadline=None)
+def test_any_graph_can_be_linted(graph: Graph) -> None:
+    paths = {path for path, _ in graph.walk()} | {""}
+    paths |= {name for name, x in graph.nodes.items() if isinstance(x, Graph)}
+    for finding in lint(graph):
+        assert finding.path in paths and finding.framework in frameworks()
 
 
 def as_nir(node: Node) -> Any:

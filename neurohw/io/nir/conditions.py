@@ -155,7 +155,8 @@ def holds(expression: str, names: Mapping[str, Any], given: Callable[[str], bool
     """
     if not expression:
         return True
-    return bool(np.any(_value(_parsed(expression), expression, names, given)))
+    with np.errstate(all="ignore"):  # a gain may be 0
+        return bool(np.any(_value(_parsed(expression), expression, names, given)))
 
 
 @lru_cache(maxsize=1024)
