@@ -65,6 +65,13 @@ def test_a_number_names_a_file_for_ever() -> None:
     assert spoilt(7) == spoilt(7) != spoilt(8)
 
 
+def test_a_file_of_which_all_was_put_away() -> None:
+    # 6 of 10^5 files could not be made: nothing was left to spoil
+    data = spoilt(20261129 << 40 | 29949)
+    with pytest.raises(FormatError, match="HDF5, but not NIR; got nothing in it"):
+        parse_nir(data)
+
+
 @pytest.mark.parametrize("first", range(0, 60, 20))
 def test_what_is_read_can_be_written_and_read_again(first: int, tmp_path: Path) -> None:
     """A graph made of a damaged file is as valid as any other."""
