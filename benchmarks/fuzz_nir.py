@@ -107,8 +107,8 @@ def child(out: int, first: int, last: int, a: argparse.Namespace, files: list[by
 
         read = theirs(nir.read)
     for number in range(first, last):
-        data = bytes_of(number, a.seed, files)
         os.write(out, f"{number}\n".encode())
+        data = bytes_of(number, a.seed, files)
         signal.setitimer(signal.ITIMER_REAL, a.limit)  # kills by SIGALRM, in C too
         began = time.process_time()
         try:

@@ -69,7 +69,8 @@ PRESETS: Mapping[str, Preset] = {
 class Case:
     """One file, its input, and the step in s that the input is meant at.
 
-    `base` is the id of the case it is a change of; `drop` names fields left out of the file.
+    `base` is the id of the case it is a change of; `drop` names fields left out of the file;
+    `edges` are written instead of those of the graph, which is then what the file is meant to be.
     """
 
     id: str
@@ -78,6 +79,7 @@ class Case:
     dt: float
     base: str = ""
     drop: tuple[str, ...] = ()
+    edges: tuple[tuple[str, str], ...] = ()
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -327,6 +329,10 @@ def _graphs(p: Preset) -> Iterator[Case]:
         "a name that is no identifier",
         Graph({**wide, "1 a": a}, (("input", "1 a"), ("1 a", "output"))),
     )
+    plain = Graph({**wide, "a": a}, (("input", "a"), ("a", "output")))
+    twice = (("input", "a"), ("a", "output"), ("input", "a"))
+    yield case("an edge given twice", plain, edges=twice)
+    yield case("edges of a name that is no node", plain, edges=(("input", "b"), ("b", "output")))
     yield case(
         "a name of a method of torch",
         Graph({**wide, "to": a}, (("input", "to"), ("to", "output"))),

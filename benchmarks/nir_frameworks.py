@@ -34,7 +34,7 @@ import nir_model as model
 import numpy as np
 from nir_cases import Case, cases
 
-from neurohw.io.nir import write_nir
+from neurohw.io.nir import lint, read_nir, write_nir
 
 GOLDEN = Path(__file__).parents[1] / "tests" / "io" / "golden" / "nir_frameworks.json"
 
@@ -74,7 +74,7 @@ CANDIDATES: Mapping[str, tuple[str, ...]] = {
 
 
 def write_case(path: Path, case: Case) -> None:
-    """The case's file, without the fields that it drops."""
+    """The case's file, without the fields that it drops, and with the edges that it has."""
     write_nir(path, case.graph)
 
     def strip(group: Any) -> None:
@@ -84,14 +84,19 @@ def write_case(path: Path, case: Case) -> None:
                     item.pop(field, None) if field in item else None
                 strip(item)
 
+    if case.edges:
+        with h5py.File(path, "a") as file:
+            del file["node/edges"]
+            file["node"].create_dataset("edges", data=case.edges, dtype=h5py.string_dtype())
     if case.drop:
         with h5py.File(path, "a") as file:
             strip(file["node"])
 
 
 def judge(
-    case: Case, found: Mapping[str, Any], base: Mapping[str, Any], framework: str
-) -> dict[str, Any]:
+    case: Case, found: Mapping[str, Any], base: Mapping[str, Any], framework: str,
+    foretold: frozenset[str],
+) -> dict[str, Any]:  # fmt: skip
     """The outcome of a case, see above.
 
     Parameters
@@ -102,36 +107,43 @@ def judge(
     base : mapping
         What it gave for the unchanged graph, and ``"judged"``, how that was judged; may be empty.
     framework : str
+    foretold : frozenset of str
+        Deviations that the lint foretells; tried first.
     """
+    if "error" in found and "text" not in found:
+        return {k: found[k] for k in ("outcome", "stage", "error")}
     if "error" in found:
         stage, text = found["stage"], f"{found['error']}: {found['text']}"
         return {"outcome": "rejected", "stage": stage, "error": text}
     if found["output"] is None:
         return {"outcome": "kept"}
-    right, given = _spec(case), np.asarray(found["output"], float)
-    known = base.get("judged", {})
-    for deviations in _tried(framework, known.get("deviations") or ()):
-        for scheme in model.schemes(case.graph):
-            if not model.same(given, right(scheme, deviations), deviations):
-                continue
-            if not deviations:
-                return {"outcome": "kept", "scheme": list(scheme)}
-            told = {"deviations": sorted(deviations), "scheme": list(scheme)}
-            return {"outcome": _word(case, given, base, deviations, right, scheme), **told}
-    return {"outcome": "changed", "deviations": None}
+    given = np.asarray(found["output"], float)
+    for chosen in _tried(framework, foretold):
+        if scheme := explained(case, given, chosen):
+            break
+    else:
+        return {"outcome": "changed", "deviations": None}
+    for name in sorted(chosen):  # what makes no difference here is left out
+        if less := explained(case, given, chosen - {name}):
+            chosen, scheme = chosen - {name}, less
+    if not chosen:
+        return {"outcome": "kept", "scheme": list(scheme)}
+    told = {"deviations": sorted(chosen), "scheme": list(scheme)}
+    return {"outcome": _word(case, given, base, chosen), **told}
 
 
-def _spec(case: Case) -> Any:
-    def output(scheme: model.Scheme, deviations: frozenset[str]) -> np.ndarray:
-        return model.run(case.graph, case.x, case.dt, scheme, deviations)
-
-    return output
+def explained(case: Case, given: np.ndarray, deviations: frozenset[str]) -> model.Scheme | None:
+    """The scheme by which the model with these deviations gives the output."""
+    for scheme in model.schemes(case.graph):
+        output = model.run(case.graph, case.x, case.dt, scheme, deviations)
+        if model.same(given, output, deviations):
+            return scheme
+    return None
 
 
 def _word(
-    case: Case, given: np.ndarray, base: Mapping[str, Any], deviations: frozenset[str], right: Any,
-    scheme: model.Scheme,
-) -> str:  # fmt: skip
+    case: Case, given: np.ndarray, base: Mapping[str, Any], deviations: frozenset[str]
+) -> str:
     """Changed, ignored, or kept where it deviates no more than the unchanged graph does."""
     before = base.get("judged", {})
     if not case.base or before.get("outcome") == "rejected" or not before:
@@ -143,28 +155,38 @@ def _word(
     return "changed"
 
 
-def _tried(framework: str, known: Any) -> Iterator[frozenset[str]]:
-    """No deviation, those of the base, one more, and then all sets up to three."""
-    names, known = CANDIDATES[framework], frozenset(known)
+def _tried(framework: str, foretold: frozenset[str]) -> Iterator[frozenset[str]]:
+    """What the lint says, and then, for a version that it does not know, all sets up to three."""
     yield frozenset()
-    if known:
-        yield known
-        yield from (known | {name} for name in names if name not in known)
+    yield from model.alternatives(foretold)
     for count in (1, 2, 3):
-        yield from map(frozenset, itertools.combinations(names, count))
+        yield from map(frozenset, itertools.combinations(CANDIDATES[framework], count))
 
 
 def judged(framework: str, every: list[Case], outcomes: Mapping[str, Any]) -> dict[str, Any]:
     """Id -> outcome, of all cases."""
     out: dict[str, Any] = {}
     by_id = {case.id: case for case in every}
+    foretold = _foretold(framework, every)
     for case in every:
         base: dict[str, Any] = {}
         if case.base:
             before = by_id[case.base]
             base = {**outcomes[case.base], "judged": out[case.base]}
             base["same input"] = before.x is case.x and before.dt == case.dt
-        out[case.id] = judge(case, outcomes[case.id], base, framework)
+        out[case.id] = judge(case, outcomes[case.id], base, framework, foretold[case.id])
+    return out
+
+
+def _foretold(framework: str, every: list[Case]) -> dict[str, frozenset[str]]:
+    """Id -> deviations that the lint finds in the file."""
+    out = {}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "a.nir")
+        for case in every:
+            write_case(path, case)
+            found = lint(read_nir(path), [framework])
+            out[case.id] = frozenset(f.deviation for f in found if f.deviation)
     return out
 
 
@@ -198,7 +220,10 @@ def _reader(folder: Path, framework: str, python: str) -> Path:
     return place
 
 
-def keep(path: Path, framework: str, found: Mapping[str, Any], told: Mapping[str, Any]) -> None:
+def keep(
+    path: Path, framework: str, found: Mapping[str, Any], told: Mapping[str, Any],
+    exports: Mapping[str, str] | None = None,
+) -> None:  # fmt: skip
     """Put what a framework gave and how it was judged beside what the others gave.
 
     Outputs are one float32 array for each framework in the .npz beside the .json, which has their
@@ -216,7 +241,10 @@ def keep(path: Path, framework: str, found: Mapping[str, Any], told: Mapping[str
             rows[name]["shape"] = list(array.shape)
             flat.append(array.reshape(-1))
     record.setdefault("origin", "python benchmarks/nir_frameworks.py")
-    record.setdefault("frameworks", {})[framework] = {"versions": found["versions"], "cases": rows}
+    entry = {"versions": found["versions"], "cases": rows}
+    if exports is not None:
+        entry["exports"] = dict(exports)
+    record.setdefault("frameworks", {})[framework] = entry
     record["frameworks"] = dict(sorted(record["frameworks"].items()))
     arrays[framework] = np.concatenate(flat).astype(np.float32)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -252,23 +280,29 @@ def main() -> int:
     parser.add_argument("--readers", type=Path, default=Path("out/nir_readers"))
     parser.add_argument("--only", type=lambda x: x.split(","), default=list(READERS))
     parser.add_argument("--out", type=Path, default=GOLDEN)
+    parser.add_argument("--again", action="store_true", help="judge what is kept; run nothing")
     options = parser.parse_args()
     options.readers.mkdir(parents=True, exist_ok=True)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
     for framework in options.only:
+        if options.again:
+            old = golden(options.out)[framework]
+            found = {"versions": old["versions"], "outcomes": old["cases"]}
+            told = judged(framework, list(cases(framework)), found["outcomes"])
+            keep(options.out, framework, found, told, old.get("exports"))
+            print(framework, dict(Counter(x["outcome"] for x in told.values())), flush=True)
+            continue
         with tempfile.TemporaryDirectory() as folder:
             found = run_framework(framework, options.python, options.readers, Path(folder))
         told = judged(framework, list(cases(framework)), found["outcomes"])
-        keep(options.out, framework, found, told)
-        counts = Counter(x["outcome"] for x in told.values())
-        print(framework, found["versions"], dict(counts), flush=True)
+        exports = None
         if framework in EXPORTERS:
-            folder = str(options.out.parent)
-            out = _peer("nir_exports.py", [framework, folder], framework, options.python,
-                        options.readers)  # fmt: skip
-            record = json.loads(options.out.read_text())
-            record["frameworks"][framework]["exports"] = json.loads(out)
-            options.out.write_text(_lines(record))
-            print("  exports:", out.strip(), flush=True)
+            arguments = [framework, str(options.out.parent)]
+            out = _peer("nir_exports.py", arguments, framework, options.python, options.readers)
+            exports = json.loads(out)
+        keep(options.out, framework, found, told, exports)
+        counts = Counter(x["outcome"] for x in told.values())
+        print(framework, found["versions"], dict(counts), exports or "", flush=True)
     return 0
 
 

@@ -217,6 +217,8 @@ def spoilt(seed: int) -> bytes:
         for _ in range(rng.choice((1, 1, 1, 2, 4))):
             paths: list[str] = []
             file.visit(paths.append)
+            if not paths:  # all of it was put away
+                break
             group, _, name = rng.choice(paths).rpartition("/")
             place = file[group or "/"]
             if not isinstance(place, h5py.Group) or name not in place:

@@ -185,6 +185,7 @@ def test_the_comparison_can_fail(found: Any) -> None:
         assert not explains(case, tried["output"], told | {"left out"})
 
 
+@pytest.mark.slow
 @pytest.mark.torch
 def test_snntorch_does_the_same_here(tmp_path: Path) -> None:
     pytest.importorskip("snntorch")
@@ -346,6 +347,13 @@ def test_findings_name_path_field_value_and_order() -> None:
     assert "deviation" not in found[0].as_dict()
     with pytest.raises(FormatError, match=r"unknown framework; got 'snntorc'; .*'snntorch'"):
         lint(graph, ["snntorc"])
+
+
+def test_a_gain_of_0_is_no_accident() -> None:
+    fields = {"tau_syn": [1e-3, 2e-3], "tau_mem": 1e-3, "r": 0.0, "v_leak": 0.0, "w_in": 0.0}
+    graph = Graph({"x": Node("CubaLIF", fields | {"v_threshold": [0.0, 1.0]})})
+    with np.errstate(all="raise"):
+        assert lint(graph)
 
 
 def test_a_rejected_type_is_all_that_is_told_of_a_node() -> None:

@@ -9,10 +9,13 @@ from typing import Any
 import hypothesis.extra.numpy as hnp
 import nir
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from neurohw.io.nir import KINDS, Graph, Node, parse_nir, write_nir
+from neurohw.errors import FormatError
+from neurohw.io.nir import KINDS, Graph, Node, frameworks, lint, parse_nir, write_nir
+from neurohw.testing.nir_files import example_node
 from tests.io.nir_oracle import assert_same
 
 finite = st.floats(-1e300, 1e300, allow_subnormal=True)
@@ -116,6 +119,15 @@ def test_what_we_write_we_and_nir_read(graph: Graph) -> None:
         assert_same(nir.read(file.name, type_check=False), graph)
 
 
+@given(st.one_of(graphs(), nested()))
+@settings(max_examples=25, deadline=None)
+def test_any_graph_can_be_linted(graph: Graph) -> None:
+    paths = {path for path, _ in graph.walk()} | {""}
+    paths |= {name for name, x in graph.nodes.items() if isinstance(x, Graph)}
+    for finding in lint(graph):
+        assert finding.path in paths and finding.framework in frameworks()
+
+
 def as_nir(node: Node) -> Any:
     """The same node, made of nir's classes by way of what nir documents."""
     fields = {k: list(v) if isinstance(v, tuple) else v for k, v in node.fields.items()}
@@ -150,3 +162,27 @@ def test_what_nir_writes_we_read(graph: Graph) -> None:
     with tempfile.NamedTemporaryFile() as file:
         nir.write(file.name, theirs, compression=None)  # with it, scalars are a TypeError
         assert parse_nir(Path(file.name).read_bytes()) == graph
+
+
+SCALARS = {"Conv1d", "Conv2d", "Flatten"}  # have fields of one integer, which gzip cannot take
+
+
+@pytest.mark.parametrize("kind", [*KINDS])
+def test_each_type_as_nir_writes_it_by_default(kind: str, tmp_path: Path) -> None:
+    node, path = example_node(kind), tmp_path / "a.nir"
+    theirs = nir.NIRGraph(
+        {"x": as_nir(Node(kind, node.fields, {"by": "nir", "of": "c"}))}, [], type_check=False
+    )
+    for compression in ("gzip", 4, "lzf", None):
+        try:
+            nir.write(path, theirs, compression=compression)
+        except TypeError as error:
+            assert kind in SCALARS and compression and "Scalar datasets" in str(error)
+            continue
+        if compression == "lzf":
+            with pytest.raises(FormatError, match="filter"):
+                parse_nir(path.read_bytes())
+            continue
+        back = parse_nir(path.read_bytes())["x"]
+        assert back == Node(kind, node.fields, {"by": "nir", "of": "c"})
+        assert_same(nir.read(path, type_check=False).nodes["x"], back)

@@ -25,6 +25,8 @@ row of ``NIRGraph`` they are
 ``dots``             number of names with a dot
 ``keywords``         number of names that are keywords of Python
 ``odd_names``        number of names that are, dots aside, no identifiers of Python
+``doubled``          number of edges that the file gives more than once
+``renamed``          number of names in its edges that are no nodes, and were taken for others
 ``torch_names``      number of names that are attributes of torch.nn.Module
 ``misordered``       number of edges, outside cycles, against the depth-first order from the first
                      Input, in which nirtorch.load runs nodes; one more if it ends at no Output
@@ -155,7 +157,8 @@ def holds(expression: str, names: Mapping[str, Any], given: Callable[[str], bool
     """
     if not expression:
         return True
-    return bool(np.any(_value(_parsed(expression), expression, names, given)))
+    with np.errstate(all="ignore"):  # a gain may be 0
+        return bool(np.any(_value(_parsed(expression), expression, names, given)))
 
 
 @lru_cache(maxsize=1024)
@@ -220,6 +223,8 @@ def facts(graph: Graph, *, inner: bool) -> dict[str, int]:
         "dots": sum(len(p) > 1 for p in parts.values()),
         "keywords": sum(keyword.iskeyword(name) for name in graph.nodes),
         "odd_names": sum(not all(x.isidentifier() for x in p) for p in parts.values()),
+        "doubled": sum(" is given " in note for note in graph.notes),
+        "renamed": sum("edges: no node " in note for note in graph.notes),
         "torch_names": sum(name in TORCH_NAMES for name in graph.nodes),
         "misordered": _misordered(graph, component),
         "misfits": sum(note.startswith("edge ") for note in infer_shapes(graph)[1]),
