@@ -7,6 +7,7 @@ step, and for the neurons the gains that its exporter writes. So what a change d
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -37,6 +38,10 @@ class Preset:
         runs them: the inputs are divided by it.
     drop : tuple of str
         Fields that the files must not have.
+    layer : {"Affine", "Linear"}
+        What the graphs of several nodes are made of.
+    cells : tuple of str
+        Neurons that are put into cycles.
     """
 
     dt: float
@@ -44,16 +49,19 @@ class Preset:
     if_r: float
     effect: tuple[float, float, float]
     drop: tuple[str, ...] = ()
+    layer: str = "Affine"
+    cells: tuple[str, ...] = ("LIF", "CubaLIF")
 
 
 PRESETS: Mapping[str, Preset] = {
     "snntorch": Preset(1e-4, "steps", 1.0, (1.0, 1.0, 5.0)),
     "norse": Preset(1e-3, "unit", 1e3, (1.0, 0.1, 0.1)),
     "spikingjelly": Preset(1e-4, "steps", 1e4, (1.0, 1.0, 5.0)),
-    "sinabs": Preset(1.0, "unit", 1.0, (1.0, 1.0, 5.0), ("v_reset",)),
-    "rockpool": Preset(1e-3, "steps - 1", 1e3, (1.0, 1.0, 4.5), ("v_reset",)),
-    "nirtorch": Preset(1e-3, "unit", 1e3, (1.0, 0.1, 0.1)),
+    "sinabs": Preset(1.0, "unit", 1.0, (1.0, 1.0, 5.0), ("v_reset",), cells=("LIF",)),
+    "rockpool": Preset(1e-3, "steps - 1", 1e3, (1.0, 1.0, 4.5), ("v_reset",), cells=("CubaLIF",)),
+    "nirtorch": Preset(1e-3, "unit", 1e3, (1.0, 0.1, 0.1), layer="Linear", cells=()),
     "nir": Preset(1e-3, "unit", 1e3, (1.0, 0.1, 0.1)),
+    "nir-1.0.4": Preset(1e-3, "unit", 1e3, (1.0, 0.1, 0.1), ("v_reset",)),
 }
 
 
@@ -93,20 +101,52 @@ def cases(framework: str) -> Iterator[Case]:
             yield replace(
                 base, id=f"{kind}/{name}/{what}", graph=graph, base=base.id, drop=drop, **more
             )
-        if kind in ("IF", "LIF", "CubaLIF"):
-            graph = _around(base.graph["node"], (2,), Node("Linear", {"weight": [[1, 2], [3, 4]]}))
-            yield replace(base, id=f"{kind}//before a Linear", graph=graph)
+        shape = base.x.shape[1:]
+        chains = _chains if shape == (2,) else _flattened
+        for what, graph in chains(base.graph["node"], p.layer, shape):
+            yield replace(base, id=f"{kind}//{what}", graph=graph)
     yield from _graphs(p)
 
 
-def _around(node: Node, shape: tuple[int, ...], after: Node | None = None) -> Graph:
-    """Input, the node, perhaps another, Output."""
+def _around(node: Node, shape: tuple[int, ...]) -> Graph:
+    """Input, the node, Output."""
     nodes = {"input": Node("Input", {"shape": shape}), "node": node}
-    nodes |= {"after": after} if after else {}
-    edges = tuple(itertools.pairwise(nodes))
-    gives = infer_shapes(Graph(nodes, edges))[0]["after" if after else "node"].gives or shape
+    gives = infer_shapes(Graph(nodes, (("input", "node"),)))[0]["node"].gives or shape
     nodes["output"] = Node("Output", {"shape": gives})
     return Graph(nodes, tuple(itertools.pairwise(nodes)))
+
+
+def _layer(kind: str, weight: Any) -> Node:
+    """An Affine without bias, or a Linear."""
+    bias = {"bias": np.zeros(len(weight))} if kind == "Affine" else {}
+    return Node(kind, {"weight": weight, **bias})
+
+
+def _flattened(node: Node, layer: str, shape: tuple[int, ...]) -> Iterator[tuple[str, Graph]]:
+    """The node before a Flatten."""
+    gives = infer_shapes(_around(node, shape))[0]["node"].gives
+    if gives is None or node.kind == "Flatten":
+        return
+    first = 1 if len(gives) > 1 else 0
+    after = Node("Flatten", {"start_dim": first, "end_dim": -1, "input_type": gives})
+    nodes = {"input": Node("Input", {"shape": shape}), "node": node, "then": after}
+    rows = (*gives[:first], math.prod(gives[first:]))
+    nodes["output"] = Node("Output", {"shape": rows})
+    yield "before a Flatten", Graph(nodes, tuple(itertools.pairwise(nodes)))
+
+
+def _chains(node: Node, layer: str, shape: tuple[int, ...]) -> Iterator[tuple[str, Graph]]:
+    """The node, of two elements, with other nodes before and after it."""
+    ends = {"input": Node("Input", {"shape": 2}), "output": Node("Output", {"shape": 2})}
+    first = _layer(layer, [[0.8, 0.1], [0.2, 0.7]])
+    last = _layer(layer, [[1.0, 2.0], [3.0, 5.0]])
+    for what, inner in (
+        ("after a layer", {"first": first, "node": node}),
+        ("before a layer", {"node": node, "last": last}),
+        ("between layers", {"first": first, "node": node, "last": last}),
+    ):
+        path = ("input", *inner, "output")
+        yield what, Graph({**ends, **inner}, tuple(itertools.pairwise(path)))
 
 
 def _base(kind: str, p: Preset) -> Case:
@@ -179,13 +219,26 @@ def _changes(
         yield "v_threshold", "passed twice in a step", {}, {"x": large}
         yield "v_threshold", "far below 0", {}, {"x": np.where(np.arange(STEPS)[:, None] % 6 < 2, 1,
               -1) * np.abs(large) / 3}  # fmt: skip
-        if kind in ("IF", "LIF"):
+        if kind in ("IF", "LIF") or p.gain == "steps":
             x = np.zeros((8, 2))
-            x[1] = 0.5 / effect
+            x[1] = 0.5 / (effect if kind != "CubaLIF" else 1.0)
             yield "v_threshold", "reached exactly", {}, {"x": x}
+        if kind == "CubaLIF" and p.gain == "steps - 1":  # v_leak is added as it is
+            level = {"v_leak": node["v_threshold"] * [1.0, 0.9]}  # the other shows the start
+            yield "v_threshold", "reached exactly", level, {"x": np.zeros((8, 2))}
     if "tau" in names or "tau_mem" in names:
         key = "tau" if "tau" in names else "tau_mem"
         yield key, "at another step", {}, {"dt": 2 * base.dt}
+        if kind == "LIF":
+            yield key, "varies, r is 1", {key: node[key] * [1, 2], "r": np.ones(2)}, {}
+        short, strong = np.full(2, 0.5 * base.dt), {"x": 4 * base.x}
+        if kind == "LIF":
+            yield key, "shorter than a step, r is 1", {key: short, "r": np.ones(2)}, strong
+        if kind == "CubaLIF" and p.gain == "steps":
+            half = np.full(2, 0.5)
+            yield key, "shorter than a step, r with it", {key: short, "r": half}, strong
+            both = {"tau_syn": short, "w_in": half}
+            yield "tau_syn", "shorter than a step, w_in with it", both, strong
         if kind == "LIF" and p.gain != "unit":
             yield (
                 key,
@@ -194,7 +247,11 @@ def _changes(
                 {},
             )
         if kind == "LI":
-            yield key, "not whole", {key: 1.05 * node[key]}, {}
+            long = {key: np.array([2.6, 2.6])}
+            yield key, "longer than a second", long, {}
+            yield "v_leak", "not 0, tau longer than a second", long | {"v_leak": node["r"]}, {}
+    if kind in ("I", "IF"):
+        yield "r", "at another step", {}, {"dt": 2 * base.dt}
     rng = np.random.default_rng(7)
     if "weight" in names:
         yield "weight", "other", {"weight": 2 * node["weight"] - 1}, {}
@@ -224,8 +281,7 @@ def _graphs(p: Preset) -> Iterator[Case]:
     wide = {"input": Node("Input", {"shape": 2}), "output": Node("Output", {"shape": 2})}
 
     def affine(scale: float = 1.0) -> Node:
-        weight = scale * rng.normal(size=(2, 2))
-        return Node("Affine", {"weight": weight, "bias": np.zeros(2)})
+        return _layer(p.layer, scale * rng.normal(size=(2, 2)))
 
     def case(what: str, graph: Graph, **more: Any) -> Case:
         return Case(f"NIRGraph//{what}", graph, **{"x": x, "dt": p.dt} | more)
@@ -249,18 +305,18 @@ def _graphs(p: Preset) -> Iterator[Case]:
     inner = Graph({**wide, "a": a}, (("input", "a"), ("a", "output")))
     edges = (("input", "g"), ("g", "b"), ("b", "output"))
     yield case("a graph in the graph", Graph({**wide, "g": inner, "b": b}, edges))
-    for kind in ("LIF", "CubaLIF"):
+    for kind in p.cells:
         neuron, inputs = _neuron(kind, p, rng.uniform(-0.2, 1.0, (STEPS, 2)))
         given = {f.name: neuron[f.name] for f in KINDS[kind].fields}
         weight = 0.5 * inputs.max() * rng.uniform(-1, 1, (2, 2))
-        parts = {"lif": Node(kind, given), "w_rec": Node("Linear", {"weight": weight})}
+        parts = {"lif": Node(kind, given), "w_rec": _layer(p.layer, weight)}
         edges = (("input", "lif"), ("lif", "w_rec"), ("w_rec", "lif"), ("lif", "output"))
         whole = Graph({**wide, **parts}, edges)
         more = {"x": inputs, "drop": p.drop}
-        yield case(f"a cycle of {kind} and Linear", whole, **more)
+        yield case(f"a cycle of {kind} and a layer", whole, **more)
         outer = {**wide, "cell": whole}
         edges = (("input", "cell"), ("cell", "output"))
-        yield case(f"a graph of {kind} and Linear", Graph(outer, edges), **more)
+        yield case(f"a graph of {kind} and a layer", Graph(outer, edges), **more)
     dotted = Graph({**wide, "a.b": a}, (("input", "a.b"), ("a.b", "output")))
     yield case("a name with a dot", dotted)
     yield case(
@@ -272,6 +328,10 @@ def _graphs(p: Preset) -> Iterator[Case]:
         Graph({**wide, "1 a": a}, (("input", "1 a"), ("1 a", "output"))),
     )
     yield case(
+        "a name of a method of torch",
+        Graph({**wide, "to": a}, (("input", "to"), ("to", "output"))),
+    )
+    yield case(
         "an Input of another name",
         Graph({"in": wide["input"], "out": wide["output"], "a": a}, (("in", "a"), ("a", "out"))),
     )
@@ -281,7 +341,7 @@ def _graphs(p: Preset) -> Iterator[Case]:
     both = Graph({**wide, "output2": Node("Output", {"shape": 2}), "a": a},
                  (("input", "a"), ("a", "output"), ("a", "output2")))  # fmt: skip
     yield case("two Outputs", both)
-    noted = Node("Affine", a.fields, {"dt": 1e-4, "by": "someone"})
+    noted = Node(a.kind, a.fields, {"dt": 1e-4, "by": "someone"})
     chain = Graph({**wide, "a": noted}, (("input", "a"), ("a", "output")), {"made": "here"})
     yield case("metadata", chain)
     wrong = {**wide, "output": Node("Output", {"shape": (1, 2)})}

@@ -29,30 +29,26 @@ def _snntorch() -> Mapping[str, Net]:
     def linear(a: int, b: int) -> Any:
         return nn.Linear(a, b)
 
-    def feed() -> Any:
-        net = nn.Sequential(linear(3, 4), snn.Leaky(beta=0.9 * torch.ones(4), init_hidden=True),
-                            linear(4, 2), snn.Synaptic(alpha=0.8 * torch.ones(2),
-                            beta=0.9 * torch.ones(2), init_hidden=True, output=True))  # fmt: skip
-        return export_to_nir(net, torch.zeros(1, 3), ignore_dims=[0])
+    def leaky(*shape: int, **more: Any) -> Any:
+        ones = torch.ones(*shape)
+        return snn.Leaky(beta=0.9 * ones, threshold=ones, init_hidden=True, **more)
 
-    def scalar() -> Any:
-        net = nn.Sequential(linear(3, 4), snn.Leaky(beta=0.9, init_hidden=True, output=True))
-        return export_to_nir(net, torch.zeros(1, 3), ignore_dims=[0])
+    def of(*layers: Any, shape: tuple[int, ...] = (3,)) -> Net:
+        return lambda: export_to_nir(nn.Sequential(*layers), torch.zeros(1, *shape),
+                                     ignore_dims=[0])  # fmt: skip
+
+    two = torch.ones(2)
+    feed = of(linear(3, 4), leaky(4), linear(4, 2),
+              snn.Synaptic(alpha=0.8 * two, beta=0.9 * two, threshold=two, init_hidden=True,
+                           output=True))  # fmt: skip
+    scalar = of(linear(3, 4), snn.Leaky(beta=0.9, init_hidden=True, output=True))
 
     def recurrent(cell: Callable[..., Any], **decay: Any) -> Net:
-        def make() -> Any:
-            rnn = cell(**decay, all_to_all=True, linear_features=4, init_hidden=True)
-            net = nn.Sequential(linear(3, 4), rnn, linear(4, 2),
-                                snn.Leaky(beta=0.9 * torch.ones(2), init_hidden=True))  # fmt: skip
-            return export_to_nir(net, torch.zeros(1, 3), ignore_dims=[0])
+        rnn = cell(**decay, all_to_all=True, linear_features=4, init_hidden=True)
+        return of(linear(3, 4), rnn, linear(4, 2), leaky(2))
 
-        return make
-
-    def conv() -> Any:
-        net = nn.Sequential(nn.Conv2d(1, 2, 3), snn.Leaky(beta=0.9 * torch.ones(2, 4, 4),
-                            init_hidden=True), nn.AvgPool2d(2), nn.Flatten(),
-                            linear(8, 2))  # fmt: skip
-        return export_to_nir(net, torch.zeros(1, 1, 6, 6), ignore_dims=[0])
+    conv = of(nn.Conv2d(1, 2, 3), leaky(2, 4, 4), nn.AvgPool2d(2), nn.Flatten(), linear(8, 2),
+              shape=(1, 6, 6))  # fmt: skip
 
     return {
         "feed": feed, "scalar": scalar, "conv": conv,
@@ -177,12 +173,14 @@ def main() -> None:
         torch.manual_seed(1)
         for name, make in NETS[framework]().items():
             torch.manual_seed(1)
+            path = Path(folder, f"{framework}_{name}.nir")
             try:
-                nir.write(str(Path(folder, f"{framework}_{name}.nir")), make())
+                nir.write(str(path), make())
                 told[name] = ""
             except Exception as error:
                 text = (str(error).strip().splitlines() or [""])[0]
                 told[name] = f"{type(error).__name__}: {text[:200]}"
+                path.unlink(missing_ok=True)  # what was begun
     print(json.dumps(told))
 
 

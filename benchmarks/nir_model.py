@@ -17,9 +17,10 @@ import numpy as np
 
 from neurohw.io.nir import Graph, Node, flatten
 
-__all__ = ["DEVIATIONS", "Scheme", "run", "same", "schemes"]
+__all__ = ["DEVIATIONS", "RESCALING", "Scheme", "alternatives", "run", "same", "schemes"]
 
 Scheme = tuple[str, str, str]
+"""Method, order of current and membrane, and where v starts."""
 Step = Callable[[Any], Any]
 
 DEVIATIONS: Mapping[str, str] = {
@@ -34,29 +35,58 @@ DEVIATIONS: Mapping[str, str] = {
     "input unscaled": "an input is added to v as it is: (1 - decay) r is taken as 1",
     "synapse unscaled": "an input is added to the current as it is: (1 - decay) w_in is 1",
     "synapse decays its input": "an input is added to the current, then it decays",
+    "input decays with v": "an input is added to v, then v decays",
     "r = 1": "r is taken as 1",
+    "v_leak = 0": "v_leak is taken as 0",
     "least gain": "all neurons have the least r dt / tau of them",
     "v_leak into the synapse": "the synaptic current relaxes to v_leak",
     "v_leak every step": "v_leak is added to v in each step",
+    "decay clipped": "a decay below 0 is taken as 0",
     "decay 0.9": "v is multiplied by 0.9 in each step",
     "floor at -threshold": "v is kept above -threshold",
-    "no bias": "the bias is taken as 0",
+    "another bias": "the bias is drawn at random",
     "no padding": "padding is taken as 0",
-    "axes one too late": "start_dim and end_dim count the batch axis",
     "axes as given": "start_dim and end_dim are passed on, to data with a batch axis",
     "tau cut to an integer": "the time constant is cut to whole seconds",
+    "left out, with what follows": "the output is what would enter the node",
+    "left out, with what precedes": "the input goes to what follows the node",
+    "input into the recurrent layer": "what enters a neuron in a cycle enters the cycle's layer",
+    "depth first": "nodes run in depth-first order, and the last of them is the output",
+    "no feedback": "an edge from a node that runs later brings nothing",
 }  # fmt: skip
+
+
+RESCALING = frozenset(
+    ["step of 0.1 ms", "step of 1 ms", "step of 1 s", "step of tau / (1 + r)", "input unscaled",
+     "synapse unscaled", "synapse decays its input", "input decays with v", "least gain",
+     "tau cut to an integer"]
+)  # fmt: skip
+"""Deviations that change a gain or a time constant and nothing else."""
+
+
+def alternatives(deviations: frozenset[str]) -> list[frozenset[str]]:
+    """The sets that a set stands for: what is left out takes what precedes or what follows along.
+
+    (nirtorch.load runs one of the parts that the graph falls into.)
+    """
+    if "left out" not in deviations:
+        return [deviations]
+    rest = deviations - {"left out"}
+    return [rest | {f"left out, with what {x}"} for x in ("follows", "precedes")]
 
 
 def schemes(graph: Graph) -> Iterator[Scheme]:
     """Method, order and start that make a difference for the kinds of the graph."""
     kinds = {node.kind for _, node in graph.walk()}
-    leak = any(np.any(n.fields.get("v_leak", 0)) for _, n in graph.walk())
+    levels = {"rest": "v_leak", "reset": "v_reset"}
+    starts = ["0"] + [name for name, field in levels.items()
+                      if any(np.any(n.fields.get(field, 0)) for _, n in graph.walk())]  # fmt: skip
     methods = ("euler", "exact") if kinds & {"LI", "LIF", "CubaLI", "CubaLIF"} else ("euler",)
     orders = ("new", "old") if kinds & {"CubaLI", "CubaLIF"} else ("new",)
-    yield from itertools.product(methods, orders, ("0", "rest") if leak else ("0",))
+    yield from itertools.product(methods, orders, starts)
 
 
+@np.errstate(all="ignore")  # deviations that do not hold may be unstable
 def run(
     graph: Graph, x: np.ndarray, dt: float, scheme: Scheme = ("euler", "new", "0"),
     deviations: frozenset[str] = frozenset(),
@@ -66,30 +96,68 @@ def run(
     An edge that closes a cycle carries what its source gave one step before.
     """
     flat = flatten(graph)
-    order = _order(flat.nodes, flat.edges)
+    edges = list(flat.edges)
+    if "input into the recurrent layer" in deviations:
+        edges = _rewired(flat.nodes, edges)
+    first = next(n for n in sorted(flat.nodes) if flat.nodes[n].kind == "Input"
+                 and n not in {b for _, b in edges})  # fmt: skip
+    deep = "depth first" in deviations
+    order = _depth_first(first, edges) if deep else _order(flat.nodes, edges)
     place = {name: k for k, name in enumerate(order)}
-    into = {name: [a for a, b in flat.edges if b == name] for name in order}
+    into = {name: [a for a, b in edges if b == name and a in place] for name in order}
     steps = {name: _step(flat.nodes[name], dt, scheme, deviations) for name in order}
-    first = next(n for n in order if flat.nodes[n].kind == "Input" and not into[n])
-    last = next(n for n in reversed(order) if flat.nodes[n].kind == "Output")
+    last = order[-1]
+    if not deep:
+        last = next(n for n in reversed(order) if flat.nodes[n].kind == "Output")
+    lost = "no feedback" in deviations
     before: dict[str, Any] = dict.fromkeys(order, 0.0)
     out = []
     for now in x:
         values: dict[str, Any] = {}
         for name in order:
-            given = [values[a] if place[a] < place[name] else before[a] for a in into[name]]
+            given = [
+                values[a] if place[a] < place[name] else 0.0 if lost else before[a]
+                for a in into[name]
+            ]
             values[name] = steps[name](now if name == first else sum(given))
-        before = values
+            if name == "node" and "left out, with what follows" in deviations:
+                values[last] = sum(given)
+                break
+            if name == "node" and "left out, with what precedes" in deviations:
+                values[name] = now
+        before = {**before, **values}
         out.append(values[last])
     return np.array(out)
 
 
-def same(a: Any, b: Any) -> bool:
-    """Equal shapes, and numbers equal to float32's accuracy; spikes are then equal."""
+def same(a: Any, b: Any, deviations: frozenset[str] = frozenset()) -> bool:
+    """Equal shapes, and numbers equal to float32's accuracy; spikes are then equal.
+
+    With another bias: equal but for what is the same in all steps.
+    """
     a, b = np.asarray(a, float), np.asarray(b, float)
     if a.shape != b.shape:
         return False
+    if "another bias" in deviations:
+        a, b = a - a.mean(0), b - b.mean(0)
     return bool(np.allclose(a, b, rtol=2e-5, atol=2e-5 * max(1e-30, np.abs(b).max(initial=0))))
+
+
+def _rewired(nodes: Mapping[str, Node], edges: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Edges into a neuron, that is in a cycle with a layer, led to the layer."""
+    layers = {b: a for a, b in edges if (b, a) in edges and nodes[b].kind in ("LIF", "CubaLIF")}
+    return [(a, layers[b]) if b in layers and a != layers[b] else (a, b) for a, b in edges]
+
+
+def _depth_first(first: str, edges: list[tuple[str, str]]) -> list[str]:
+    order: list[str] = []
+    waiting = [first]
+    while waiting:
+        name = waiting.pop()
+        if name not in order:
+            order.append(name)
+            waiting += reversed([b for a, b in edges if a == name])
+    return order
 
 
 def _order(nodes: Mapping[str, Node], edges: Any) -> list[str]:
@@ -110,7 +178,7 @@ def _step(node: Node, dt: float, scheme: Scheme, deviations: frozenset[str]) -> 
     if kind in ("Input", "Output"):
         return lambda x: x
     if kind in ("Affine", "Linear"):
-        bias = 0.0 if kind == "Linear" or "no bias" in deviations else f["bias"]
+        bias = 0.0 if kind == "Linear" else f["bias"]
         return lambda x: f["weight"] @ x + bias
     if kind == "Scale":
         return lambda x: f["scale"] * x
@@ -140,38 +208,47 @@ def _neuron(kind: str, f: dict[str, Any], dt: float, scheme: Scheme, d: frozense
         tau = np.trunc(tau)
     r = np.ones_like(f["r"]) if "r = 1" in d else f["r"]
 
-    def decay(tau: Any) -> Any:
+    def decay(tau: Any) -> tuple[Any, Any]:
+        """The factor of a step, and 1 less it, without cancellation."""
         with np.errstate(divide="ignore"):
-            return 1 - dt / tau if method == "euler" else np.exp(-dt / tau)
+            part = dt / tau
+        return (1 - part, part) if method == "euler" else (np.exp(-part), -np.expm1(-part))
 
-    leak = f.get("v_leak", 0.0)
+    leak = 0.0 if "v_leak = 0" in d else f.get("v_leak", 0.0)
     if tau is None:  # I, IF
         a, g, drive = 1.0, r * dt, 0.0
     else:
-        a = decay(tau)
-        g, drive = (1 - a) * r, (1 - a) * leak
+        a, part = decay(tau)
+        g, drive = part * r, part * leak
+    if "decay clipped" in d:
+        a = np.maximum(a, 0.0)
     if "least gain" in d:
         g = np.min(g)
     if "input unscaled" in d:
         g = 1.0
+    if "input decays with v" in d:
+        g = a
     if "decay 0.9" in d:
         a = 0.9
     if "v_leak every step" in d:
         drive = leak
     a_syn = g_syn = drive_syn = 0.0
     if cuba:
-        a_syn = decay(f["tau_syn"])
-        g_syn = (1 - a_syn) * f["w_in"]
+        a_syn, part = decay(f["tau_syn"])
+        g_syn = part * f["w_in"]
+        if "decay clipped" in d:
+            a_syn = np.maximum(a_syn, 0.0)
         if "synapse unscaled" in d:
             g_syn = 1.0
         if "synapse decays its input" in d:
             g_syn = a_syn
         if "v_leak into the synapse" in d:
-            drive_syn = (1 - a_syn) * leak
-    v, i = np.zeros_like(f["r"]) + (leak if start == "rest" else 0.0), np.zeros_like(f["r"])
+            drive_syn = part * leak
+    reset = 0.0 if "reset to 0" in d else f.get("v_reset", 0.0)
+    v = i = np.zeros_like(f["r"])
+    v = v + {"0": 0.0, "rest": leak, "reset": reset}[start]
     if "v_leak into the synapse" in d and start == "rest":
         i = i + leak
-    reset = 0.0 if "reset to 0" in d else f.get("v_reset", 0.0)
 
     def step(x: Any) -> Any:
         nonlocal v, i
@@ -208,12 +285,11 @@ def _delay(steps: Any) -> Step:
 def _flatten(f: dict[str, Any], d: frozenset[str]) -> Step:
     def step(x: Any) -> Any:
         start, end = f["start_dim"], f["end_dim"]
-        if "axes as given" in d:  # the batch axis is axis 0
-            x = x[None]
-        if "axes one too late" in d:
-            x, start, end = x[None], start + (start > 0), end + (end > 0)
+        batch = "axes as given" in d  # the batch axis, of one element, is axis 0
+        x = x[None] if batch else x
         start, end = start % x.ndim, end % x.ndim
-        return x.reshape(*x.shape[:start], -1, *x.shape[end + 1 :])
+        x = x.reshape(*x.shape[:start], -1, *x.shape[end + 1 :])
+        return x[0] if batch else x
 
     return step
 
@@ -250,7 +326,7 @@ def _convolution(f: dict[str, Any], kind: str, d: frozenset[str]) -> Step:
             np.einsum("chwij,ocij->ohw", s, w)
             for s, w in zip(np.split(seen, groups), np.split(weight, groups), strict=True)
         ]
-        out = np.concatenate(parts) + (0 if "no bias" in d else f["bias"][:, None, None])
+        out = np.concatenate(parts) + f["bias"][:, None, None]
         return out[:, 0] if line else out
 
     return step

@@ -1,5 +1,8 @@
 """Recognise snnTorch's neurons in a program: the steps that lowering to ``snntorch`` emits.
 
+``RLeaky`` is there for one thing: it resets to zero after its input was added, ``Leaky`` before
+(target ``snntorch-recurrent``). What it hears of itself is an edge, like all else it hears.
+
 A population's step is a graph of nodes; ``Leaky`` and ``Synaptic`` are each a handful of trees over
 its states, its port and numbers. A population is one of them if its spike and all its state writes
 are those trees, node for node; then snnTorch's module computes the same operations on the same
@@ -31,12 +34,12 @@ class Cell:
 
     Attributes
     ----------
-    kind : {"Leaky", "Synaptic"}
+    kind : {"Leaky", "RLeaky", "Synaptic"}
     reset : {"subtract", "zero", "none"}
         As snnTorch calls them.
     numbers : dict
-        beta, threshold, alpha (Synaptic) and bias (Leaky, where there is one): float32 arrays of
-        shape (), (size,), (trials, 1) or (trials, size).
+        beta, threshold, alpha (Synaptic) and bias (the others, where there is one): float32 arrays
+        of shape (), (size,), (trials, 1) or (trials, size).
     states : tuple of str
         States in the order in which the module takes and returns them.
     """
@@ -59,6 +62,12 @@ def _leaky() -> Iterator[tuple[str, str, dict[str, Tree]]]:
             yield reset, port, {"v": v}
 
 
+def _rleaky() -> Iterator[tuple[str, str, dict[str, Tree]]]:
+    for reset, port, writes in _leaky():
+        if reset == "none":
+            yield "zero", port, {"v": ("select", _FIRED, "to", writes["v"])}
+
+
 def _synaptic() -> Iterator[tuple[str, str, dict[str, Tree]]]:
     v: Tree = ("add", ("mul", _V, "beta"), _U)
     yield "subtract", "current", {"u": _U, "v": ("sub", v, ("select", _FIRED, "step", "none"))}
@@ -71,7 +80,11 @@ def match(q: Population) -> Cell | None:
     if q.spike is None or q.externals:
         return None
     states, ports = {s.name for s in q.states}, {p.name for p in q.ports}
-    for kind, trees in (("Leaky", _leaky()), ("Synaptic", _synaptic())):
+    for kind, trees in (
+        ("Leaky", _leaky()),
+        ("RLeaky", _rleaky()),
+        ("Synaptic", _synaptic()),
+    ):
         for reset, port, writes in trees:
             if states != set(writes) or set(q.writes) != states or ports != {port} - {""}:
                 continue

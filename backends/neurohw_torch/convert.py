@@ -1,9 +1,10 @@
-"""snnTorch modules as physical networks, and back.
+"""snnTorch modules as physical networks; the way back is :mod:`neurohw_torch.export`.
 
-A layer ``Linear, Leaky`` is a population of LIF neurons with Delta synapses (weights in V), a
-layer ``Linear, Synaptic`` one with Exponential synapses (weights in A). The numbers of a module
-have no unit; here one unit is one volt, and the circuit is chosen so that, discretised exactly
-(``method="exponential"``, the only method of target ``snntorch``), it has the module's numbers:
+A layer ends in neurons: ``Leaky`` and ``RLeaky`` are a population of LIF neurons with Delta
+synapses (weights in V), ``Synaptic`` and ``RSynaptic`` one with Exponential synapses (weights in
+A). The linear modules before them become one connection. The numbers of a module have no unit; here
+one unit is one volt, and the circuit is chosen so that, discretised exactly (method exponential,
+the first of target ``snntorch``), it has the module's numbers:
 
 ========================  ======================================================================
 snnTorch                  network
@@ -16,86 +17,79 @@ threshold                 V_th; E_L, V_reset and V_init are 0 V
 reset subtract/zero/none  ``subtract``, ``to``, ``none``
 bias of a Leaky layer     I_bias (amperes equal volts per step)
 bias of a Synaptic layer  synapses of a driver that fires in every step (it feeds the current)
+recurrent, V              a connection of the population to itself that takes one step; the bias of
+                          ``recurrent`` is constant input, as that of the layer
 ========================  ======================================================================
 
-Time constants are nudged until the decay, rounded to float32, is the given one bit for bit.
+Time constants are nudged until the decay, rounded to float32, is the given one bit for bit. Several
+linear modules in a row are multiplied in float64; alone, a Linear or a Conv2d keeps its weights.
 
 Not carried: ``learn_*`` flags, surrogate gradients, ``init_hidden`` and ``output`` (who keeps the
-state), hidden states, names of modules, ``requires_grad``, training or evaluation mode. Refused:
-everything that changes the forward pass and that the other side cannot express.
+state), hidden states, names of modules, ``requires_grad``, training or evaluation mode (Dropout
+passes everything on). Refused: everything that changes the forward pass and that the other side
+cannot express.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
-import torch
-from snntorch import Leaky, Synaptic
-from torch import nn
+from snntorch import Leaky, RLeaky
+from torch import Tensor, nn
 
 from neurohw.errors import NetworkError
-from neurohw.network import (
-    CSR,
-    LIF,
-    Connection,
-    Delta,
-    Exponential,
-    Network,
-    Origin,
-    Population,
-    Regular,
-    SpikeArray,
-)
-from neurohw.network.units import Shown
+from neurohw.network import LIF, Delta, Exponential, Network, Origin, Regular, SpikeArray
+from neurohw_torch.export import snntorch_from_network
+from neurohw_torch.linear import Map, Shape, first_shape, linear_map
 from neurohw_torch.spiking import (
+    RESETS,
     Neuron,
     SpikingNet,
     chain,
-    lowered_decay,
     membrane,
     read,
     read_decay,
+    recurrent,
     refuse,
     time_constant,
 )
 
-__all__ = ["SpikingNet", "network_from_snntorch", "snntorch_from_network"]
+__all__ = ["SpikingNet", "network_from_snntorch", "snntorch_from_network", "target_of_snntorch"]
 
 Array = np.ndarray
-_RESETS = {"subtract": "subtract", "zero": "to", "none": "none"}
-
-
-def _gain(lif: LIF, dt: float) -> Array:
-    """Volts per ampere and step, as lowering has it (neurohw.lowering.neuron.membrane)."""
-    leak, free = np.asarray(lif.g_L, np.float64), dt / np.asarray(lif.C, np.float64)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        gain = np.where(leak > 0, -np.expm1(-dt / np.asarray(lif.tau)) / leak, free)
-        return np.where(np.isclose(gain, free, rtol=1e-15, atol=0), free, gain)
-
-
-# module -> network -------------------------------------------------------------------------------
 
 
 def network_from_snntorch(
-    module: nn.Module, dt: float = 1e-3, *, name: str = "snntorch"
-) -> Network:  # fmt: skip
-    """The physical network of a chain of ``Linear, Leaky | Synaptic`` layers.
+    module: nn.Module,
+    dt: float = 1e-3,
+    *,
+    name: str = "snntorch",
+    input_shape: Shape | None = None,
+) -> Network:
+    """The physical network of a chain of linear maps and snnTorch's neurons.
 
     Parameters
     ----------
     module : nn.Module
-        Its Linear, Leaky and Synaptic modules, in the order in which they are registered, are
-        taken as the chain; nothing else may be among them (containers may).
+        Its modules without children, in the order in which they are registered, are taken as the
+        chain: Linear, Conv2d, AvgPool2d, Flatten, Unflatten (behind neurons or the input), Identity
+        and Dropout between Leaky, Synaptic, RLeaky and RSynaptic; nothing else may be among them
+        (containers may).
     dt : float
         What one step of the module stands for, in s, > 0; lower with the same.
     name : str
         Of the network.
+    input_shape : tuple of int, optional
+        Of one sample, without the batch: ``(channels, height, width)`` of images. Default: what
+        the first Linear takes.
 
     Returns
     -------
     Network
-        Driver ``input`` (a SpikeArray), populations ``layer1``, ``layer2``...; no probes.
+        Driver ``input`` (a SpikeArray; images in C order), populations ``layer1``, ``layer2``...;
+        no probes. The target whose rules are the module's is :func:`target_of_snntorch`.
 
     Raises
     ------
@@ -105,179 +99,111 @@ def network_from_snntorch(
     if not (np.isfinite(dt) and dt > 0):
         raise NetworkError("step length", where=name, got=dt, allowed="> 0 s")
     net, source = Network(name), ""
-    for number, (path, linear, neuron) in enumerate(chain(module), start=1):
-        where = f"layer{number} ({path})"
+    shape = None if input_shape is None else tuple(int(n) for n in input_shape)
+    for number, (path, parts, neuron) in enumerate(chain(module), start=1):
+        layer = f"layer{number}"
+        shape = first_shape(parts, layer) if shape is None else shape
+        made = linear_map(parts, shape, layer)
         if not source:
-            source = net.driver("input", SpikeArray(size=linear.in_features)).name
-        elif net[source].size != linear.in_features:  # type: ignore[union-attr]
-            raise NetworkError("wrong number of inputs", where=where, got=linear.in_features,
-                               allowed=f"{net[source].size}, the neurons of {source}")  # fmt: skip
+            source = net.driver("input", SpikeArray(size=math.prod(shape))).name
+        where = f"{layer} ({path})"
         refuse(where, neuron)
-        source = _add_layer(net, f"layer{number}", where, source, linear, neuron, dt)
+        source = _add_layer(net, layer, where, source, made, neuron, dt)
+        shape = made.shape
     if not source:
-        raise NetworkError("no layers", where=name, allowed="Linear, Leaky | Synaptic, ...")
+        raise NetworkError("no layers", where=name, allowed="Linear, Leaky, ...")
+    target_of_snntorch(module)
     return net
 
 
-def _add_layer(
-    net: Network, name: str, where: str, source: str, linear: nn.Linear, neuron: Neuron, dt: float
-) -> str:
-    size, origin = linear.out_features, Origin(owner=where)
-    for key, data in linear.named_parameters():
-        if data.dtype != torch.float32:
-            raise NetworkError("not float32", where=f"{where}.{key}", got=str(data.dtype))
-    weight = linear.weight.detach().cpu().numpy().astype(np.float64)
-    bias = None if linear.bias is None else linear.bias.detach().cpu().numpy().astype(np.float64)
-    capacity, leak = membrane(read_decay(where, "beta", neuron.beta, size), dt)
-    jumps = isinstance(neuron, Leaky)
-    net.population(
-        name,
-        LIF(
-            size=size,
-            C=capacity,
-            g_L=leak,
-            V_th=read(where, "threshold", neuron.threshold, size),
-            I_bias=bias if jumps and bias is not None else 0.0,
-            reset=_RESETS[neuron.reset_mechanism],  # type: ignore[arg-type]
-            origin=origin,
-        ),
-        origin=origin,
-    )
-    if jumps:
-        net.connect(source, name, Delta(weight=weight, origin=origin), origin=origin)
-        return name
-    alpha = read_decay(where, "alpha", neuron.alpha, size)
-    if np.any(alpha != alpha.flat[0]):
-        raise NetworkError("one alpha per layer", where=f"{where}.alpha", got=alpha.tolist(),
-                           allowed="equal values", fix="split the layer")  # fmt: skip
-    tau = float(time_constant(alpha.flat[0], dt))
-    net.connect(source, name, Exponential(weight=weight, tau=tau, origin=origin), origin=origin)
-    if bias is not None:
-        if "always" not in {d.name for d in net.drivers}:
-            net.driver("always", Regular(period=dt))
-        synapse = Exponential(weight=bias[:, None], tau=tau, origin=origin)
-        net.connect("always", name, synapse, origin=origin)
-    return name
+def target_of_snntorch(module: nn.Module) -> str:
+    """Name of the target on which the module's network gives the module's spikes.
 
-
-# network -> module -------------------------------------------------------------------------------
-
-
-def snntorch_from_network(network: Network, dt: float = 1e-3) -> SpikingNet:
-    """The snnTorch module of a feed-forward chain of LIF populations.
-
-    What drives the first population is the module's input; the driver itself is not carried, nor
-    are probes and names.
-
-    Parameters
-    ----------
-    network : Network
-        A chain of LIF populations, each with Delta synapses (then Leaky) or Exponential ones
-        (then Synaptic) from the one before it, without delay.
-    dt : float
-        Step of the module in s, > 0.
+    ``snntorch-recurrent`` if an RLeaky resets to zero: it zeroes V after its input was added, a
+    Leaky before. For all else ``snntorch``; both are the same there.
 
     Raises
     ------
     NetworkError
-        The network holds something that Linear, Leaky and Synaptic do not have; it is named.
+        The module has both.
     """
-    network.check()
-    left, layers = {p.name: p for p in network.populations}, []
-    before = {d.name for d in network.drivers}
-    while left:
-        inputs = {name: _inputs(network, p, dt) for name, p in left.items()}
-        reached = [name for name, (own, _) in inputs.items() if before & {c.source for c in own}]
-        if len(reached) != 1:
-            raise NetworkError("not a chain of populations", where=", ".join(before),
-                               got=Shown(f"drives {', '.join(reached) or 'none'} of "
-                                         f"{', '.join(left)}"), allowed="one")  # fmt: skip
-        layers.append(_layer(left.pop(reached[0]), *inputs[reached[0]], dt))
-        before = set(reached)
-    return SpikingNet(layers)
-
-
-def _inputs(
-    network: Network, p: Population, dt: float
-) -> tuple[list[Connection], Connection | None]:  # fmt: skip
-    """(connections that drive a population, the one that makes up its bias)."""
-    found = [c for c in network.connections if c.target == p.name]
-    ticks = {
-        d.name for d in network.drivers
-        if isinstance(m := d.model, Regular) and m.size == 1 and m.period == dt and m.start == 0
-    }  # fmt: skip
-    always = [c for c in found[1:] if c.source in ticks and isinstance(c.synapse, Exponential)]
-    bias = always[-1] if always else None
-    return [c for c in found if c is not bias], bias
-
-
-def _layer(
-    p: Population, inputs: list[Connection], extra: Connection | None, dt: float
-) -> tuple[nn.Linear, Neuron]:
-    _plain(p, inputs, [extra] if extra else [])
-    lif, connection = p.model, inputs[0]
-    gain = _gain(lif, dt)
-    beta = lowered_decay(lif.tau, dt)
-    threshold = np.asarray(np.subtract(lif.V_th, lif.V_reset), np.float32)
-    reset = next(k for k, v in _RESETS.items() if v == lif.reset)
-    kept: dict[str, Any] = dict(threshold=torch.tensor(threshold), reset_mechanism=reset)
-    weight, bias = _matrix(connection), None
-    neuron: Neuron
-    if isinstance(connection.synapse, Delta):
-        neuron = Leaky(beta=torch.tensor(beta), **kept)
-        if np.ndim(lif.I_bias) or np.any(lif.I_bias):
-            bias = np.broadcast_to(lif.I_bias * gain, (p.size,))
-    else:
-        tau = connection.synapse.tau
-        if np.any(lif.I_bias) or (extra and extra.synapse.tau != tau):
-            raise NetworkError("Synaptic has one current and no other input", where=p.name,
-                               fix="no I_bias, and one tau for all its synapses")  # fmt: skip
-        neuron = Synaptic(torch.tensor(lowered_decay(tau, dt)), torch.tensor(beta), **kept)
-        rows = np.broadcast_to(gain, (p.size,))
-        weight = weight * rows[:, None]
-        bias = _matrix(extra)[:, 0] * rows if extra else None
-    empty = nn.Linear(connection.shape[1], p.size, bias=bias is not None, device="meta")
-    linear = empty.to_empty(device="cpu")  # no random numbers are drawn
-    with torch.no_grad():
-        linear.weight.copy_(torch.tensor(weight))
-        if bias is not None:
-            linear.bias.copy_(torch.tensor(bias))
-    return linear, neuron
-
-
-def _plain(p: Population, inputs: list[Connection], extra: list[Connection]) -> None:
-    """Refuse a population that is not a plain layer."""
-
-    def no(key: str, what: str, got: Any, allowed: str) -> None:
+    zeroed = {
+        type(neuron): path for path, _, neuron in chain(module) if neuron.reset_mechanism == "zero"
+    }
+    if Leaky in zeroed and RLeaky in zeroed:
         raise NetworkError(
-            what, where=f"{p.name}.{key}", got=got, allowed=allowed, origin=p.at(key)
+            "Leaky resets to zero before its input is added, RLeaky after: no target does both",
+            where=f"{zeroed[Leaky]}, {zeroed[RLeaky]}", got="zero",
+            allowed="another reset_mechanism for one of them",
+        )  # fmt: skip
+    return "snntorch-recurrent" if RLeaky in zeroed else "snntorch"
+
+
+def _back(where: str, neuron: Neuron, shape: Shape) -> tuple[Map | None, dict[str, Any]]:
+    """What a layer's own spikes bring it a step later, and how it is connected."""
+    found = recurrent(where, neuron)
+    if found is None:
+        return None, {}
+    if isinstance(found, Tensor):
+        weight = read(where, "V", found, shape)
+        return Map(shape, weight, None), dict(connectivity="one_to_one")
+    made = linear_map(found, shape, where)
+    if made.shape != shape:
+        raise NetworkError("wrong number of outputs", where=f"{where}.recurrent",
+                           got=made.shape, allowed=f"{shape}, the neurons")  # fmt: skip
+    if made.weight is None:
+        return Map(shape, 1.0, None), dict(connectivity="one_to_one")
+    return made, {}
+
+
+def _add_layer(
+    net: Network, name: str, where: str, source: str, made: Map, neuron: Neuron, dt: float
+) -> str:
+    shape, origin = made.shape, Origin(owner=where)
+    capacity, leak = membrane(read_decay(where, "beta", neuron.beta, shape), dt)
+    jumps = isinstance(neuron, Leaky | RLeaky)
+    back, kept = _back(where, neuron, shape)
+    given = [m.bias for m in (made, back) if m is not None and m.bias is not None]
+    bias: Array | None = sum(given[1:], given[0]) if given else None
+    net.population(
+        name,
+        LIF(
+            size=math.prod(shape),
+            C=capacity,
+            g_L=leak,
+            V_th=read(where, "threshold", neuron.threshold, shape),
+            I_bias=bias if jumps and bias is not None else 0.0,
+            reset=RESETS[neuron.reset_mechanism],  # type: ignore[arg-type]
+            origin=origin,
+        ),
+        origin=origin,
+    )
+    tau = None if jumps else _one_tau(where, neuron, shape, dt)
+
+    def connect(start: str, weight: Any, **settings: Any) -> None:
+        synapse = (
+            Delta(weight=weight, origin=origin)
+            if tau is None
+            else Exponential(weight=weight, tau=tau, origin=origin)
         )
+        net.connect(start, name, synapse, origin=origin, **settings)
 
-    if not isinstance(p.model, LIF):
-        no("kind", "no layer of snnTorch", type(p.model).__name__, "LIF")
-    for key in ("noise", "mismatch"):
-        if getattr(p, key):
-            no(key, "snnTorch has none", len(getattr(p, key)), "0")
-    for key in ("t_ref", "t_ref_sigma"):
-        if np.any(getattr(p.model, key)):
-            no(key, "snnTorch has no refractory period", getattr(p.model, key), "0 s")
-    reset = np.asarray(p.model.V_reset)
-    for key in ("V_reset", "E_L", "V_init"):
-        if np.any(np.not_equal(getattr(p.model, key), reset.flat[0])):
-            no(key, "the membrane rests, starts and is reset at one value",
-                   getattr(p.model, key), f"{reset.flat[0]:g} V")  # fmt: skip
-    for c in (*inputs, *extra):
-        if c.delay_steps is not None or np.any(c.delay):
-            no("delay", f"{c.name} is delayed; snnTorch has no delay", c.delay, "0 s")
-    if len(inputs) != 1:
-        names = ", ".join(c.name for c in inputs)
-        no("inputs", "snnTorch has one Linear per layer", Shown(names), "one connection")
+    if made.weight is None:
+        connect(source, 1.0, connectivity="one_to_one")
+    else:
+        connect(source, made.weight)
+    if back is not None:
+        connect(name, back.weight, delay_steps=1, **kept)
+    if bias is not None and not jumps:
+        if "always" not in {d.name for d in net.drivers}:
+            net.driver("always", Regular(period=dt))
+        connect("always", bias[:, None])
+    return name
 
 
-def _matrix(c: Connection) -> Array:
-    """Weights ``[target, source]`` in SI."""
-    if isinstance(c.weight, CSR):
-        return c.weight.toarray()
-    if c.connectivity == "one_to_one":
-        return np.diag(np.broadcast_to(c.weight, c.shape[:1]))
-    return np.array(np.broadcast_to(c.weight, c.shape))
+def _one_tau(where: str, neuron: Neuron, shape: Shape, dt: float) -> float:
+    alpha = read_decay(where, "alpha", neuron.alpha, shape)
+    if np.any(alpha != alpha.flat[0]):
+        raise NetworkError("one alpha per layer", where=f"{where}.alpha", got=alpha.tolist(),
+                           allowed="equal values", fix="split the layer")  # fmt: skip
+    return float(time_constant(alpha.flat[0], dt))

@@ -1,13 +1,13 @@
 """Backend ``snntorch``: programs of target ``snntorch`` on real snnTorch modules.
 
-Populations that are ``Leaky`` or ``Synaptic`` (:mod:`neurohw_torch.cells`) become those classes,
+Populations that are ``Leaky``, ``RLeaky`` or ``Synaptic`` (:mod:`.cells`) become those classes,
 their incoming edges ``nn.Linear``; a step calls the modules' own ``forward`` with the state passed
 explicitly. So that snnTorch, and not our reading of it, says what the spikes are. Drivers hold
 integers and draws only; the torch engine evaluates them. Everything else is refused by name.
 
 Sums over synapses are those of ``nn.Linear`` (a matrix product, in an order of its own), so v and u
 agree with the reference to rounding, not to the bit. Several edges into one population, delays and
-recurrent edges with a delay run as well; snnTorch has no module for them, so spikes are kept here.
+recurrent edges with a delay run as well; their spikes are kept here, not in a module.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ Array = np.ndarray
 
 
 class SnnBackend:
-    """Runs what ``snntorch.Leaky`` and ``snntorch.Synaptic`` compute.
+    """Runs what ``snntorch.Leaky``, ``RLeaky`` and ``Synaptic`` compute.
 
     Parameters
     ----------

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from snntorch import Leaky, Synaptic
+from snntorch import Leaky, RLeaky, Synaptic
 from snntorch._neurons.neurons import SpikingNeuron
 from torch import Tensor, nn
 
@@ -47,6 +47,16 @@ def _linear(edge: Edge, bias: Array | None, device: torch.device) -> nn.Linear:
     return linear
 
 
+class _Deaf(RLeaky):
+    """An RLeaky that does not hear itself: its recurrent edge is one of the layer's synapses."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings, V=0.0, all_to_all=False)
+
+    def forward(self, input_: Tensor, mem: Tensor) -> Any:
+        return super().forward(input_, torch.zeros_like(mem), mem)
+
+
 class Layer:
     """A population as modules; the bias goes to the last Linear unless it varies over trials."""
 
@@ -72,7 +82,7 @@ class Layer:
             k: self.pick(self.cell.numbers[k], trials)
             for k in ("alpha", "beta", "threshold") if k in self.cell.numbers
         }  # fmt: skip
-        made = {"Leaky": Leaky, "Synaptic": Synaptic}[self.cell.kind](
+        made = {"Leaky": Leaky, "RLeaky": _Deaf, "Synaptic": Synaptic}[self.cell.kind](
             **given, reset_mechanism=self.cell.reset
         )
         if SpikingNeuron.instances and SpikingNeuron.instances[-1] is made:

@@ -1,4 +1,4 @@
-"""Chains of ``nn.Linear, snntorch.Leaky | snntorch.Synaptic``: running one, reading one.
+"""Chains of linear maps and snnTorch's neurons: running one, reading one.
 
 Reading checks that nothing is there that only snnTorch knows; the network side of a conversion is
 in :mod:`neurohw_torch.convert`.
@@ -6,44 +6,54 @@ in :mod:`neurohw_torch.convert`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from snntorch import Leaky, Synaptic
+from snntorch import Leaky, RLeaky, RSynaptic, Synaptic
+from snntorch._neurons import rleaky, rsynaptic
 from snntorch._neurons.neurons import SpikingNeuron
 from torch import Tensor, nn
 
 from neurohw.errors import NetworkError
+from neurohw_torch.linear import NOTHING, Part, Shape, leaves
 
 __all__ = [
     "MIN_DECAY",
+    "NEURONS",
+    "RESETS",
     "Neuron",
     "SpikingNet",
     "chain",
-    "read",
-    "read_decay",
     "lowered_decay",
     "membrane",
+    "read",
+    "read_decay",
+    "recurrent",
     "refuse",
     "time_constant",
 ]
 
 Array = np.ndarray
-Neuron = Leaky | Synaptic
+Neuron = Leaky | Synaptic | RLeaky | RSynaptic
+NEURONS = "Leaky, Synaptic, RLeaky or RSynaptic"
 MIN_DECAY = 2.0**-24
 """Smallest decay above 0: with less, ``1 - (1 - decay)`` in float64 no longer gives the float32."""
 _NONE, _FOREVER = 2.0**-10, 2.0**40  # time constants in steps, of decays 0 and 1
 _STATE_FUNCTIONS = {"_base_sub": "subtract", "_base_zero": "zero", "_base_int": "none"}
+RESETS = {"subtract": "subtract", "zero": "to", "none": "none"}
+"""reset_mechanism -> reset of a LIF."""
+_ONE_TO_ONE = (rleaky.RecurrentOneToOne, rsynaptic.RecurrentOneToOne)
 
 
 class SpikingNet(nn.Module):
-    """Layers of ``(nn.Linear, Leaky | Synaptic)``, run over time from a state of zeros.
+    """Layers of a linear map and neurons, run over time from a state of zeros.
 
     Parameters
     ----------
-    layers : sequence of (nn.Linear, Leaky or Synaptic)
+    layers : sequence of (nn.Module, Leaky, Synaptic, RLeaky or RSynaptic)
 
     Attributes
     ----------
@@ -52,7 +62,7 @@ class SpikingNet(nn.Module):
         are buffers, as snnTorch has them unless they are to be learned.
     """
 
-    def __init__(self, layers: Sequence[tuple[nn.Linear, Neuron]]) -> None:
+    def __init__(self, layers: Sequence[tuple[nn.Module, Neuron]]) -> None:
         super().__init__()
         self.layers = nn.ModuleList(nn.ModuleList(pair) for pair in layers)
 
@@ -60,47 +70,52 @@ class SpikingNet(nn.Module):
         """Spikes of every layer, each ``[T, B, n_l]``, for input spikes ``[T, B, n]``."""
         recorded = []
         for linear, neuron in self.layers:  # type: ignore[misc]
-            zeros = spikes.new_zeros(spikes.shape[1], linear.out_features)
-            state = [zeros] * (2 if isinstance(neuron, Synaptic) else 1)
+            back = isinstance(neuron, RLeaky | RSynaptic)  # its own spikes are a state too
+            count = (2 if isinstance(neuron, Synaptic | RSynaptic) else 1) + back
+            state: list[Tensor] = []
             out = []
-            for current in spikes:
-                fired, *state = neuron(linear(current), *state)
+            for given in spikes:
+                current = linear(given)
+                state = state or [torch.zeros_like(current)] * count
+                fired, *rest = neuron(current, *state)
+                state = [fired, *rest] if back else rest
                 out.append(fired)
             spikes = torch.stack(out)
             recorded.append(spikes)
         return recorded
 
 
-def _leaves(module: nn.Module, path: str) -> Iterator[tuple[str, nn.Module]]:
-    if isinstance(module, nn.Linear | SpikingNeuron):
-        yield path, module
-        return
-    children = list(module.named_children())
-    if not children and not isinstance(module, nn.Sequential | nn.ModuleList):
-        raise NetworkError("a network cannot express this module", where=path or "module",
-                           got=type(module).__name__,
-                           allowed="Linear, Leaky, Synaptic")  # fmt: skip
-    for name, child in children:
-        yield from _leaves(child, f"{path}.{name}" if path else name)
+def chain(module: nn.Module) -> Iterator[tuple[str, list[Part], Neuron]]:
+    """(path of the neurons, linear modules before them, neurons) of each layer, as registered."""
+    parts: list[Part] = []
+    for path, part in leaves(module, "", (SpikingNeuron,), NEURONS):
+        if not isinstance(part, SpikingNeuron):
+            parts.append((path, part))
+            continue
+        if type(part) not in (Leaky, Synaptic, RLeaky, RSynaptic):
+            raise NetworkError("a network cannot express these neurons", where=path or "module",
+                               got=type(part).__name__, allowed=NEURONS)  # fmt: skip
+        if all(type(p) in NOTHING for _, p in parts):
+            raise NetworkError("neurons without a linear map before them", where=path or "module",
+                               got=type(part).__name__, allowed="Linear or Conv2d, ..., then "
+                               f"{NEURONS}")  # fmt: skip
+        yield path, parts, part  # type: ignore[misc]
+        parts = []
+    rest = [(path, part) for path, part in parts if type(part) not in NOTHING]
+    if rest:
+        path, part = rest[-1]
+        raise NetworkError(f"a {type(part).__name__} without neurons", where=path or "module",
+                           allowed=f"{NEURONS} after it")  # fmt: skip
 
 
-def chain(module: nn.Module) -> Iterator[tuple[str, nn.Linear, Neuron]]:
-    """(path, linear map, neurons) of each layer, in the order in which they are registered."""
-    linear: nn.Linear | None = None
-    path = ""
-    for path, part in _leaves(module, ""):
-        wanted = "Linear" if linear is None else "Leaky or Synaptic"
-        if linear is None and type(part) is nn.Linear:
-            linear = part
-        elif linear is not None and type(part) in (Leaky, Synaptic):
-            yield path, linear, part  # type: ignore[misc]
-            linear = None
-        else:
-            raise NetworkError("a network cannot express this module here", where=path or "module",
-                               got=type(part).__name__, allowed=wanted)  # fmt: skip
-    if linear is not None:
-        raise NetworkError("a Linear without neurons", where=path or "module",
-                           fix="put Leaky or Synaptic after it")  # fmt: skip
+def recurrent(where: str, neuron: Neuron) -> list[Part] | Tensor | None:
+    """What takes a neuron's spikes back: linear modules, the weights of one-to-one, or nothing."""
+    if not isinstance(neuron, RLeaky | RSynaptic):
+        return None
+    back = neuron.recurrent
+    if isinstance(back, _ONE_TO_ONE):
+        return torch.as_tensor(back.V)
+    return list(leaves(back, "recurrent", (), "RecurrentOneToOne"))
 
 
 def refuse(where: str, neuron: Neuron) -> None:
@@ -120,21 +135,27 @@ def refuse(where: str, neuron: Neuron) -> None:
                                allowed=allowed)  # fmt: skip
 
 
-def read(where: str, key: str, data: Any, size: int) -> Array:
-    """A number of a neuron, ``()`` or ``(size,)``, float64 that holds a float32 exactly."""
+def read(where: str, key: str, data: Any, shape: Shape) -> Array:
+    """A number of neurons of this shape, ``()`` or ``(n,)``, float64 that holds a float32 exactly.
+
+    It is spread over the neurons as torch does, so that one per channel is ``(channels, 1, 1)``.
+    """
     tensor = torch.as_tensor(data).detach().cpu()
     if tensor.is_floating_point() and tensor.dtype != torch.float32:
         raise NetworkError("not float32", where=f"{where}.{key}", got=str(tensor.dtype))
-    if tensor.numel() != 1 and tuple(tensor.shape) != (size,):
-        raise NetworkError("wrong shape", where=f"{where}.{key}", got=tuple(tensor.shape),
-                           allowed=f"one value, or one per neuron: ({size},)")  # fmt: skip
     array = tensor.to(torch.float32).numpy().astype(np.float64)
-    return array.reshape(()) if array.size == 1 else array
+    if array.size == 1:
+        return array.reshape(())
+    try:
+        return np.broadcast_to(array, (1, *shape)).reshape(math.prod(shape))
+    except ValueError:
+        raise NetworkError("wrong shape", where=f"{where}.{key}", got=tuple(tensor.shape),
+                           allowed=f"one value, or one per neuron: {shape}") from None  # fmt: skip
 
 
-def read_decay(where: str, key: str, data: Any, size: int) -> Array:
+def read_decay(where: str, key: str, data: Any, shape: Shape) -> Array:
     """A number like :func:`read` that is a decay per step."""
-    decay = read(where, key, data, size)
+    decay = read(where, key, data, shape)
     fine = (decay == 0) | ((decay >= MIN_DECAY) & (decay <= 1))
     if not np.all(fine):
         raise NetworkError("decay out of range", where=f"{where}.{key}",

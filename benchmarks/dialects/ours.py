@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from circuits import DT, Circuit, Result
 from neurohw.backend import compile_program, load, simulate
 from neurohw.lowering import lower
 from neurohw.network import LIF, Delta, Exponential, Network, SpikeArray
-from neurohw.targets import load_target
+from neurohw.targets import Target, load_target
 
 __all__ = ["CASES", "Case", "Verdict", "agree", "network", "run"]
 
@@ -122,11 +123,14 @@ def network(circuit: Circuit, *, several: bool = False) -> Network:
     return net
 
 
-def run(circuit: Circuit, target: str, method: str, backend: str = "reference") -> Result:
+def run(circuit: Circuit, target: str | Target, method: str, backend: str = "reference") -> Result:
     """What a target makes of a circuit."""
-    several = load_target(target).firing.most > 1
+    record = target if isinstance(target, Target) else load_target(target)
+    several = record.firing.most > 1
+    number = dataclasses.replace(record.number, float_bits=circuit.options["bits"])
+    record = dataclasses.replace(record, number=number)
     net = network(circuit, several=several)
-    lowered = lower(net, target, dt=DT, method=method)
+    lowered = lower(net, record, dt=DT, method=method)
     steps = len(circuit.spikes)
     compiled = compile_program(load(backend), lowered.program)
     _, out = simulate(compiled, lowered.program, steps,
@@ -182,5 +186,6 @@ def agree(theirs: Result, mine: Result) -> Verdict:
     for a, b in zip(theirs.v, mine.v, strict=True):
         if until:
             scale = float(np.nanmax(np.abs(a)))
-            verdict.apart = max(verdict.apart, float(np.nanmax(np.abs(a - b)[:until])) / scale)
+            apart = float(np.nanmax(np.abs(a - b)[:until]))
+            verdict.apart = max(verdict.apart, apart / scale if scale else apart)
     return verdict

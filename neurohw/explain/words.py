@@ -81,10 +81,6 @@ _PHRASES: dict[str, dict[Any, str]] = {
         True: "lets a current decay within the step in which it arrives",
         False: "adds the whole of a current in the step in which it arrives",
     },
-    "current.by_sign": {
-        True: "holds excitation and inhibition apart",
-        False: "sums excitation and inhibition",
-    },
     "refractory.rounding": {
         "nearest": "rounds refractory periods to the nearest step",
         "up": "rounds refractory periods up",
@@ -92,6 +88,7 @@ _PHRASES: dict[str, dict[Any, str]] = {
     "voltage.adder": {
         "wide": "sums what drives v and clips once",
         "saturating": "saturates every sum into v",
+        "in_turn": "adds current and bias to v in turn and clips each time",
     },
     "current.one_by_one": {
         True: "adds weights to the current one by one",
@@ -125,6 +122,35 @@ _PHRASES: dict[str, dict[Any, str]] = {
         "weight": "applies the exponent to each weight",
         "sum": "applies the exponent to the sum of weights",
         "current": "applies one exponent to all weights of a current",
+    },
+    "voltage.low": {
+        "symmetric": "clips v at minus its largest value",
+        "full": "clips v at the ends of its word",
+        "zero": "clips v at zero",
+    },
+    "threshold.whole": {
+        True: "chooses a scale with which the threshold is whole",
+        False: "rounds the threshold",
+    },
+    "weight.to_the_end": {
+        True: "uses the most negative weight",
+        False: "uses negative weights as far as positive ones",
+    },
+    "current.one_event": {
+        True: "takes a step with each spike that arrives",
+        False: "sums the spikes of a step",
+    },
+    "weight.one_sign_per_source": {
+        True: "has one sign for all weights of a source",
+        False: "has weights of both signs from one source",
+    },
+    "bias.sign": {
+        "any": "has constant currents of either sign",
+        "negative": "has constant currents that take away only",
+    },
+    "current.input_signed": {
+        True: "has a signed sum of weights",
+        False: "has a sum of weights without sign",
     },
     "weight.mixed_even": {
         True: "holds weights of mixed sign as multiples of two",

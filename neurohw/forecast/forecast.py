@@ -132,7 +132,8 @@ def forecast(
     record = target if isinstance(target, Target) else load_target(target)
     method = method or record.methods[0]
     held = lower(network, record, dt=dt, method=method, seed=seed)
-    asked = lower(network, "float64", dt=dt, method=method, seed=seed)
+    # not every target has what another one records
+    asked = lower(network.unprobed(), "float64", dt=dt, method=method, seed=seed)
     models = {d.name: d.model for d in network.drivers}
     wires = [w for c in network.connections for w in wires_of(c, dt, models.get(c.source))]
     spikes = _spikes(network, dt, rates or {})

@@ -67,8 +67,8 @@ def measure(
     record = target if isinstance(target, Target) else load_target(target)
     method = method or record.methods[0]
     found = []
-    for which in ("float64", record):
-        lowered = lower(network, which, dt=dt, trials=trials, seed=seed, method=method)
+    for net, which in ((network.unprobed(), "float64"), (network, record)):
+        lowered = lower(net, which, dt=dt, trials=trials, seed=seed, method=method)
         program = with_spikes(lowered.program)
 
         def tick(done: int, total: int, name: str = lowered.report.target) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from neurohw.program import Builder, Edge, Int, Value, Watch, Weights
 from neurohw.targets import Target
 
-from .chip_words import by_sign
+from .chip_words import by_sign, ones
 
 __all__ = ["Arrivals", "ChipInput"]
 
@@ -64,6 +64,8 @@ class Arrivals:
                 self._hear(x, f"in{tag}", x.weights)
         else:
             total = self._shifted(inputs, tag)
+        if rule.one_event and inputs:
+            self._count_events(inputs, tag)
         total = b.const(0, I32) if total is None else total
         b.name_value(total, f"input{tag}")
         word = Int(rule.input_bits, rule.input_signed)
@@ -74,6 +76,13 @@ class Arrivals:
         if rule.overflow == "wrap_once":  # 32-bit arithmetic throughout
             return b.shl(narrow, rule.align, I32, overflow="wrap")
         return b.shl(narrow, rule.align, Int(rule.input_bits + rule.align))
+
+    def _count_events(self, inputs: list[ChipInput], tag: str) -> None:
+        """A row of the ledger: more than one spike arrived."""
+        self.b.name_value(self.b.port(f"events{tag}", Int(32)), f"events{tag}")
+        for x in inputs:
+            self._hear(x, f"events{tag}", ones(x.weights))
+        self.watch(f"events{tag}", 0, 1, f"more than one event {tag}".strip())
 
     def _shifted(self, inputs: list[ChipInput], tag: str) -> Value | None:
         """A shift of the sum of weights keeps connections apart."""

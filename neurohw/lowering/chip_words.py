@@ -8,7 +8,7 @@ import numpy as np
 
 from neurohw.program import Builder, Int, Value, Weights, freeze
 
-__all__ = ["SHIFT_BITS", "by_sign", "count_spikes", "lost_by_shift"]
+__all__ = ["SHIFT_BITS", "by_sign", "count_spikes", "lost_by_shift", "ones"]
 
 Array = np.ndarray
 SHIFT_BITS = 15
@@ -17,8 +17,8 @@ SHIFT_BITS = 15
 
 def lost_by_shift(b: Builder, x: Value, share: Array | int, label: str, dtype: Int) -> Value:
     """What a decay takes from ``x``: ``x * share >> 15`` (floor), and one unit where that is 0."""
-    share = b.value_or_param(label, Int(17), np.asarray(share))
-    lost = b.shr(b.mul(x, share, Int(48)), SHIFT_BITS, dtype, rounding="floor")
+    part = b.value_or_param(label, Int(17), np.asarray(share))
+    lost = b.shr(b.mul(x, part, Int(48)), SHIFT_BITS, dtype, rounding="floor")
     zero = b.const(0, dtype)
     up, down = b.const(1, dtype), b.const(-1, dtype)
     sign = b.select(b.compare("gt", x, zero), up, b.select(b.compare("lt", x, zero), down, zero))
@@ -63,3 +63,9 @@ def by_sign(w: Weights) -> tuple[Weights | None, Weights | None]:
     parts = (np.maximum(w.data, zero), np.minimum(w.data, zero))
     up, down = (dataclasses.replace(w, data=freeze(x, w.dtype)) for x in parts)
     return up, down
+
+
+def ones(w: Weights) -> Weights:
+    """1 for each weight that is not 0: what counts spikes instead of weighting them."""
+    word = Int(2)
+    return dataclasses.replace(w, dtype=word, data=freeze((w.data != 0).astype(np.int64), word))

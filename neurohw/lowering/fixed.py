@@ -13,6 +13,7 @@ from .common import refractory_period, refuse_cell, refuse_reset
 from .floating import realised_tau, weight_gain
 from .neuron import Membrane, current_decay
 from .part import Outcome, Part
+from .refusal import refuse_bias, refuse_weights
 from .report import Log, Row, WeightErrors, worst
 from .scale import (
     NOISE_EXPONENT_MAX,
@@ -34,10 +35,11 @@ class _Fields:
 
     def __init__(self, part: Part, m: Membrane) -> None:
         name, wires, target, log = part.name, part.wires, part.target, part.log
-        self.name, self.m, self.wires, self.target = name, m, wires, target
+        self.part, self.name, self.m, self.wires, self.target = part, name, m, wires, target
         self.dt, self.method, self.log = part.dt, part.method, log
         refuse_reset(part, m.kind)
         refuse_cell(part, m)
+        refuse_bias(part, m)
         self.taus = sorted({w.tau or 0.0 for w in wires})
         self.gain = gain = weight_gain(name, m.gain, part.neuron.size)
         self.volts = [
@@ -50,9 +52,10 @@ class _Fields:
 
     def inputs(self, delays: dict[int, int]) -> tuple[ChipInput, ...]:
         """Weights and delays."""
-        out = []
+        out, held = [], []
         for i, (w, v) in enumerate(zip(self.wires, self.volts, strict=True)):
             f = weight_field(v, self.scale, self.target)
+            held.append((w, f.mantissa))
             gain = w.of_target(self.gain) if w.tau is not None else 1.0
             report_weights(w, f, f.realised / gain, self.log)
             by_sum = self.target.weight.exponent_on == "sum"
@@ -62,6 +65,7 @@ class _Fields:
             exponent, value = f.exponent if by_sum else 0, w.carries(Int(48))
             k = self.taus.index(w.tau or 0.0)
             out.append(ChipInput(w.source, weights, delays[i], exponent, value, k))
+        refuse_weights(self.part, held)
         return tuple(out)
 
     def currents(self) -> list[tuple[Array, Array]]:
@@ -125,6 +129,18 @@ class _Fields:
             )
         )
         return whole
+
+    def lowest(self) -> int | None:
+        """Lower limit of ``v``, where the target has one of its own."""
+        floor = self.target.firing.floor
+        if not np.isfinite(floor):
+            return None
+        top = float(np.max(self.m.threshold)) * self.scale
+        low = round(floor * top)
+        self.log.rows.append(
+            Row(f"{self.name}.floor", floor * top / self.scale, low / self.scale, "V")
+        )
+        return max(low, -(2 ** (self.target.voltage.bits - 1)))
 
     def bias(self) -> Array:
         """Mantissa << exponent."""
@@ -268,6 +284,7 @@ def lower_fixed(part: Part, m: Membrane) -> Outcome:
         period=refractory_period(name, m.blocked, m.jitter, target, dt, part.log),
         kind=m.kind,
         most=part.most,
+        v_low=f.lowest(),
     )
     population, edges, watches = chip_population(chip, target)
     per_volt = 1 / f.scale

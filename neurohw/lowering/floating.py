@@ -70,7 +70,7 @@ def _keep_numbers(part: Part, m: Membrane, step: FloatStep) -> None:
         ("threshold", name): m.threshold + m.origin,
         ("bias", name): m.bias,
         ("gain", name): _current_gain(part, m, step.taus[0] if len(step.taus) == 1 else None),
-        ("jump", name): _jump_gain(part, m),
+        ("jump", name): np.asarray(_jump_gain(part, m)),
     }
     if len(step.decays) <= 1:
         log.numbers["decay_u", name] = step.decays[0] if step.decays else np.asarray(0.0)
@@ -122,7 +122,7 @@ def _jump_gain(part: Part, m: Membrane) -> Array | np.floating:
     return m.held_jump(part.dt) if held else np.float64(1.0)
 
 
-def weight_gain(name: str, gain: Array, size: int) -> Array:
+def weight_gain(name: str, gain: Array | np.floating, size: int) -> Array:
     """Volts per step and ampere of each neuron; weights are multiplied by it."""
     if np.ndim(gain) > 1:
         raise LoweringError(

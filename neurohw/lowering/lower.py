@@ -21,6 +21,7 @@ from .neuron import bind, linear, membrane
 from .numbers import Numbers
 from .part import NONE, Outcome, Part, ProbeMap, most_spikes
 from .programmable import lower_programmable
+from .refusal import refuse_signs
 from .report import Log, LoweringReport, Row
 from .sources import lower_driver, lower_relay
 from .timing import retime
@@ -163,9 +164,10 @@ def lower(
         edges += new_edges
         watches += new_watches
         probe_maps[p.name] = probes
-    given = [d.name for d in network.drivers if isinstance(d.model, AnalogInput)]
+    refuse_signs(edges, record)
+    given = ", ".join(d.name for d in network.drivers if isinstance(d.model, AnalogInput))
     if given and record.number.bfloat16:
-        notes.append(f"rounded to bfloat16 when they are given: {', '.join(given)}")
+        notes.append(f"rounded to bfloat16 when they are given: {given}")
     if record.noise.note and any(p.noise for p in network.populations):
         notes.append(record.noise.note)
 

@@ -1,4 +1,4 @@
-"""Which equations the neurons of a target can compute, and the refusal of those they cannot."""
+"""What the neurons of a target cannot compute, and weights that they cannot hold: refusals."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ import numpy as np
 
 from neurohw.errors import LoweringError
 from neurohw.network import Neuron
+from neurohw.program import Conv, Dense, Edge, OneToOne, Weights
+from neurohw.targets import Target
 
 from .algebra import constant, leaf, operations
+from .neuron import Membrane
 from .part import Part
+from .wires import Wire
 
-__all__ = ["refuse_equations"]
+__all__ = ["refuse_bias", "refuse_equations", "refuse_signs", "refuse_weights"]
 
 
 def refuse_equations(part: Part) -> None:
@@ -65,3 +69,71 @@ def _beyond_products(neuron: Neuron) -> list[str]:
     words = {"exp": "exp", "expm1": "exp", "log": "log", "sqrt": "sqrt",
              "div": "division by a state"}  # fmt: skip
     return sorted({words[op] for op in taken if op in words})
+
+
+def refuse_bias(part: Part, m: Membrane) -> None:
+    """Refuse a constant current of a sign that the target has not."""
+    if part.target.bias.sign == "negative" and np.any(m.bias > 0):
+        raise LoweringError(
+            f"{part.target.name} has a leak that takes away, and no other constant current",
+            where=f"{part.name}.I_bias",
+            got=f"{float(np.max(m.bias)):g} V per step",
+            allowed="at most 0",
+            fix="use a driver that spikes regularly",
+            origin=part.neuron.origin.place,
+        )
+
+
+def refuse_weights(part: Part, held: list[tuple[Wire, np.ndarray]]) -> None:
+    """Refuse neurons with more different weights than the target has; ``held`` by connection."""
+    most = part.target.weight.distinct
+    if not (most and held):
+        return
+    spread = [np.broadcast_arrays(w.index, np.broadcast_to(x, w.data.shape)) for w, x in held]
+    pairs = np.stack([np.concatenate([x[k].ravel() for x in spread]) for k in (0, 1)])
+    pairs = np.unique(pairs[:, pairs[1] != 0], axis=1)
+    number = np.bincount(pairs[0].astype(np.int64), minlength=1)
+    if np.max(number) > most:
+        i = int(np.argmax(number))
+        raise LoweringError(
+            f"{part.target.name} has {most} different weights per neuron",
+            where=f"{part.name}[{i}]",
+            got=f"{int(number[i])} once they are rounded",
+            allowed=f"at most {most}",
+            fix=f"use weights of at most {most} values for each neuron",
+            origin=part.neuron.origin.place,
+        )
+
+
+def refuse_signs(edges: list[Edge], target: Target) -> None:
+    """Refuse sources that excite some neurons and inhibit others, where the target has none."""
+    if not target.weight.one_sign_per_source:
+        return
+    seen: dict[str, list[np.ndarray]] = {}
+    for e in edges:
+        if e.port.startswith("events"):
+            continue
+        signs = _signs(e.weights)
+        old = seen.setdefault(e.source, [np.zeros_like(x) for x in signs])
+        seen[e.source] = [a | b for a, b in zip(old, signs, strict=True)]
+    for source, (up, down) in seen.items():
+        if np.any(up & down):
+            raise LoweringError(
+                f"{target.name} has one sign for all weights of a source",
+                where=f"{source}[{int(np.argmax(up & down))}]",
+                got="weights of both signs",
+                allowed="weights of one sign",
+                fix="use two sources, one that excites and one that inhibits",
+            )
+
+
+def _signs(w: Weights) -> tuple[np.ndarray, np.ndarray]:
+    """Which sources have weights above 0, and below."""
+    if isinstance(w, OneToOne):
+        return w.data > 0, w.data < 0
+    if isinstance(w, Dense):
+        return np.any(w.data > 0, axis=0), np.any(w.data < 0, axis=0)
+    s = w.to_sparse() if isinstance(w, Conv) else w
+    source = np.repeat(np.arange(s.shape[1]), np.diff(s.indptr))
+    up, down = (np.bincount(source[x], minlength=s.shape[1]) > 0 for x in (s.data > 0, s.data < 0))
+    return up, down

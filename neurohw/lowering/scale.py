@@ -85,7 +85,7 @@ def choose_scale(
             allowed="> 0 V",
         )
     # twice the threshold fits the membrane, so that an overshoot is not an overflow
-    room = 2 ** (target.voltage.bits - 2)
+    room = 2 ** (target.voltage.bits - (1 if target.voltage.low == "zero" else 2))
     limits = {"threshold": min(highest, room) / top}
     if np.any(m.init):
         most = 2 ** (target.voltage.bits - 1) - 1
@@ -96,8 +96,8 @@ def choose_scale(
         limits["bias"] = most / bias
     for w, v in zip(wires, volts, strict=True):
         if v.size and np.any(v):
-            most = _limit(target, _sign(v)) << (target.weight.exponent_max + target.current.align)
-            limits[f"weight of {w.where}"] = most / float(np.max(np.abs(v)))
+            shift = target.weight.exponent_max + target.current.align
+            limits[f"weight of {w.where}"] = _largest_scale(target, v) * 2**shift
     together = fan_in(wires, volts)
     if together:
         width = min(target.current.bits, target.current.input_bits + target.current.align)
@@ -113,6 +113,8 @@ def choose_scale(
         scale *= 2.0 ** np.floor(np.log2(loudest * scale)) / (loudest * scale)
         cause += ", noise"
     mantissa = np.floor(top * scale / 2**field.shift)
+    if not field.whole and top * scale >= 0.5:
+        return Choice(float(scale), cause, limits)
     if mantissa < 1:
         raise LoweringError(
             "the threshold rounds to zero",
@@ -122,6 +124,15 @@ def choose_scale(
             fix="make that value smaller against the threshold",
         )
     return Choice(float(mantissa * 2**field.shift / top), cause, limits)
+
+
+def _largest_scale(target: Target, volts: Array) -> float:
+    """Units per volt with which weights fill their mantissas."""
+    if not target.weight.to_the_end:
+        return _limit(target, _sign(volts)) / float(np.max(np.abs(volts)))
+    up, down = float(np.max(volts)), float(np.min(volts))
+    ends = (target.weight.positive_max, up), (target.weight.mixed_min, down)
+    return min(end / x for end, x in ends if end * x > 0)
 
 
 def fan_in(wires: list[Wire], volts: list[Array]) -> float:
@@ -231,6 +242,7 @@ def weight_field(
             exponent += 1
     mantissa = np.rint(units / 2.0**exponent / grid).astype(np.int64) * grid
     least = {"mixed": rule.mixed_min, "inhibitory": -rule.positive_max}.get(sign, 0)
+    least = rule.mixed_min if rule.to_the_end else least
     mantissa = np.clip(mantissa, least, limit)
     if rule.exponent_on == "weight":
         edge = 2 ** (target.current.input_bits - 1) - 1

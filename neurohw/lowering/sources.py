@@ -52,7 +52,7 @@ def lower_driver(
         now, bound = _chance(b, driver, dt, log)
         steady = now is None
         count = count_steady(b, driver, bound) if steady else count_moving(b, driver, now, bound)
-        if most := target.firing.given:
+        if 0 < (most := target.firing.given) < driver.trains:
             assert isinstance(count.dtype, Int)
             count = b.op("min", count.dtype, count, b.const(most, Int(most.bit_length(), False)))
             log.warnings.append(f"{name}: at most {most} spikes per step on {target.name}")

@@ -175,8 +175,8 @@ class _Currents:
             out.append(ChipInput(s.wire.source, weights, part.delays[s.at], value=value, current=k))
             held.setdefault(s.at, []).append((s.sign * mantissa, self.shifts[k]))
         for at, parts in held.items():
-            w, mantissa = part.wires[at], sum(m for m, _ in parts)
-            units = sum(m << shift for m, shift in parts)
+            w, mantissa = part.wires[at], np.sum([m for m, _ in parts], axis=0)
+            units = np.sum([m << shift for m, shift in parts], axis=0)
             realised = units * part.target.current.unit
             sign = "mixed" if len(parts) > 1 else "of one sign"
             shown = Mantissas(max(shift for _, shift in parts), sign, mantissa, units, realised)

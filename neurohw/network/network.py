@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Iterable
 from itertools import count
@@ -77,6 +78,12 @@ class Network:
     def probes(self) -> tuple[Probe, ...]:
         """What is recorded."""
         return tuple(self._probes)
+
+    def unprobed(self) -> Network:
+        """The same, with nothing to record."""
+        bare = copy.copy(self)
+        bare._probes = []
+        return bare
 
     def __getitem__(self, name: str) -> Driver | Population | Connection:
         """A driver, population or connection by name."""

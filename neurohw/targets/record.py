@@ -186,6 +186,8 @@ def _dependent(t: Target) -> Iterator[tuple[str, Any, str, bool]]:
         fine = CELL_WORDS.issuperset(cell.split())
         yield "offers.cells", cell, "words among " + ", ".join(sorted(CELL_WORDS)), fine
     yield "firing.most", t.firing.most, "1..2**20", 1 <= t.firing.most <= 2**20
+    whole = (t.firing.most + 1).bit_count() == 1
+    yield "firing.most", t.firing.most, "2**k - 1 on fixed point", whole or not t.fixed
     yield "firing.floor", t.firing.floor, "-inf..0", t.firing.floor <= 0
     several = t.firing.most > 1
     plain = (t.threshold.compare, t.reset.timing) == ("ge", "same_step")
@@ -220,7 +222,6 @@ def _dependent(t: Target) -> Iterator[tuple[str, Any, str, bool]]:
     closed = t.voltage.decay == "closed_form"
     for name, value, plain in (
         ("share", t.current.share, False),
-        ("by_sign", t.current.by_sign, False),
         ("input_signed", t.current.input_signed, True),
     ):
         yield f"current.{name}", value, f"{plain}, or voltage.decay closed_form", (

@@ -36,10 +36,9 @@ class Current:
         What arrives is multiplied by its mean while it decays in the step,
         ``tau / dt (1 - exp(-dt / tau))``, in ``decay_bits``, rounded down.
     unit : float
-        Amperes that one unit of u stands for, where a chip's numbers have units; 0: units of the
-        membrane, which are chosen for each population.
-    by_sign : bool
-        Excitation and inhibition have a current each, which holds magnitudes.
+        Amperes that one unit of u stands for, where a chip's numbers have units; excitation and
+        inhibition then have a current each, which holds magnitudes. 0: units of the membrane, which
+        are chosen for each population.
     input_signed : bool
         Whether the sum of weights has a sign.
     several : int
@@ -48,6 +47,9 @@ class Current:
         The chip adds the weights of a step to u one after the other, each sum with the overflow of
         u. Here they are summed first; the ledger counts the steps in which their order may matter:
         some prefix of the weights might leave the range of u and others of opposite sign arrive.
+    one_event : bool
+        The chip takes a step with every spike that arrives. Here those of a step are summed first;
+        the ledger counts where more than one arrived.
     """
 
     bits: int = 24
@@ -65,10 +67,10 @@ class Current:
     decay_shift: int = 15
     share: bool = False
     unit: float = 0.0
-    by_sign: bool = False
     input_signed: bool = True
     several: int = 1
     one_by_one: bool = False
+    one_event: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +88,9 @@ class Voltage:
 
     ``adder``: ``wide``, as above; ``saturating``: what the decay takes away, the currents, the bias
     and the noise are added up in this order, and the result to ``v``, each sum saturating at the
-    ends of ``bits``, two's complement.
+    ends of ``bits``, two's complement; ``in_turn``: to the decayed ``v`` are added the bias, the
+    noise and the current in this order, each sum clipped. ``low`` is where ``v`` is clipped:
+    ``symmetric``, as above; ``full``, two's complement; ``zero``, ``bits`` without sign.
     """
 
     bits: int = 24
@@ -97,24 +101,31 @@ class Voltage:
     decay_shift: int = 15
     fraction_bits: int = 15
     unit: float = 0.0
-    adder: Literal["wide", "saturating"] = "wide"
+    adder: Literal["wide", "saturating", "in_turn"] = "wide"
+    low: Literal["symmetric", "full", "zero"] = "symmetric"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Threshold:
-    """A spike is ``v compare threshold``; on fixed point the threshold is mantissa << shift."""
+    """A spike is ``v compare threshold``; on fixed point the threshold is mantissa << shift.
+
+    ``whole``: the scale is made smaller until the largest threshold is a whole mantissa; else the
+    mantissa is rounded.
+    """
 
     compare: Literal["gt", "ge"] = "ge"
+    whole: bool = True
     mantissa_bits: int = 17
     shift: int = 6
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bias:
-    """Constant current: mantissa (signed) << exponent."""
+    """Constant current: mantissa (signed) << exponent; ``sign``: whether it may excite."""
 
     mantissa_bits: int = 13
     exponent_max: int = 7
+    sign: Literal["any", "negative"] = "any"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,13 +136,19 @@ class Weight:
     ``exponent_on = sum``: the exponent shifts the sum of mantissas of a connection (floor).
     ``exponent_on = current``: the connections of one current share an exponent, which shifts the
     sum of their mantissas after it was brought into the width of the input.
-    ``mixed_even``: where signs are mixed, mantissas are multiples of two.
+    ``distinct``: different weights of one neuron at most, but for 0; 0: any number.
+    ``one_sign_per_source``: all weights of one source have one sign.
+    ``to_the_end``: negative weights may use ``mixed_min``, whatever the sign of the others, also
+    when the scale is chosen. ``mixed_even``: where signs are mixed, mantissas are multiples of two.
     """
 
     exponent_min: int = -8
     exponent_max: int = 7
     exponent_on: Literal["weight", "sum", "current"] = "weight"
     mixed_even: bool = True
+    to_the_end: bool = False
+    distinct: int = 0
+    one_sign_per_source: bool = False
     positive_max: int = 255
     mixed_max: int = 254
     mixed_min: int = -256

@@ -62,7 +62,7 @@ class Firing:
     most : int
         Spikes of one neuron in one step. Above 1, their number is how many times the threshold
         (against V_reset) goes into V; synapses multiply it by their weight, and where a spike
-        subtracts, each does.
+        subtracts, each does. One less than a power of two on fixed-point targets.
     readout : int
         The same for a population that hears no driver and that no synapse hears; 0: as ``most``.
     given : int

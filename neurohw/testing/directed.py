@@ -24,6 +24,7 @@ from neurohw.program import (
 from neurohw.targets import Target
 from neurohw.testing.cases import Case
 from neurohw.testing.chip import EDGE, LAVA, LOIHI, starting
+from neurohw.testing.directed_chips import chip_cases
 from neurohw.testing.directed_edges import case, edge_cases, ramp, source
 
 __all__ = ["directed_cases"]
@@ -242,7 +243,7 @@ def directed_cases() -> tuple[Case, ...]:
         chip("chip_loihi1", LOIHI, period=Period(np.array(4), None, 0, 62),
              noise=(ChipNoise("uniform8", exponent=9), ChipNoise("uniform8", exponent=4))),
         chip("chip_overflowing", exponent=7, keep_u=4096, keep_v=4096),
-        chip_edges(LAVA), chip_edges(LOIHI),
+        chip_edges(LAVA), chip_edges(LOIHI), *chip_cases(),
         *edge_cases(),
         float_sums(F64), float_sums(F32), contraction(F32), contraction(F64),
         functions(F32), functions(F64), leaky(),

@@ -42,10 +42,11 @@ def gone(pid: int) -> bool:
 def test_all_run_in_turn_and_every_sample_is_kept(tmp_path: Path) -> None:
     found = measure(["a", "b", "c"], tmp_path, rounds=3)
     turns = (tmp_path / "order").read_text().splitlines()
-    assert turns == [f"{name} {k}" for k in range(3) for name in "abc"]
+    # a run this short is repeated at once, and the repetition counts
+    assert turns == [f"{name} {k}" for k in range(3) for name in "abc" for _ in range(2)]
     assert harness.alternate("ab", 2) == [(0, "a"), (0, "b"), (1, "a"), (1, "b")]
     for result in found.values():
-        assert result.seconds == pytest.approx([0.0031, 0.0032, 0.0033])
+        assert result.seconds == pytest.approx([0.0032, 0.0034, 0.0036])
         assert result.spikes == [30, 31, 32]
         assert result.compile_s == 0.25 and result.about == {"threads": 2}
         assert result.versions == {"fake": "1.0"} and result.failed == ""
@@ -84,8 +85,14 @@ def test_a_case_that_a_peer_does_not_have(tmp_path: Path) -> None:
 
 def test_what_a_simulator_prints_does_not_reach_the_harness(tmp_path: Path) -> None:
     found = measure(["noisy"], tmp_path, rounds=1)["noisy"]
-    assert found.seconds == pytest.approx([0.0031])
+    assert found.seconds == pytest.approx([0.0032])
     assert "straight to the descriptor" in (tmp_path / "noisy.log").read_text()
+
+
+def test_a_run_of_a_second_is_not_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(harness, "SHORT", 0.0)
+    found = measure(["a"], tmp_path, rounds=2)["a"]
+    assert found.seconds == pytest.approx([0.0031, 0.0032])
 
 
 def test_a_slow_one_is_run_once(tmp_path: Path) -> None:

@@ -34,3 +34,13 @@ def test_example_program_parses():
 def test_links_point_somewhere(page):
     for link in re.findall(r"\]\(([^)#]+)\)", (DOCS / page).read_text()):
         assert link.startswith("http") or (DOCS / link).exists(), link
+
+
+def test_snntorch():
+    pytest.importorskip("snntorch")
+    pytest.importorskip("torch")
+    names = {}
+    for code in blocks("snntorch.md", "python"):
+        exec(compile(code, "snntorch.md", "exec"), names)
+    assert [type(n).__name__ for _, n in names["again"].layers] == ["Leaky", "RLeaky"]
+    assert names["outputs"].shape == (20, 10)

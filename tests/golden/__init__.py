@@ -1,6 +1,7 @@
 """Golden files: what independent emulators computed, in chip integers.
 
-``make_xylo.py`` made ``xylo.npz`` and documents it. ``make_loihi1.py`` made the ``loihi1_*`` files
+``make_xylo.py`` made ``xylo.npz``, ``make_speck.py`` made ``speck.npz``; each documents its file.
+``make_loihi1.py`` made the ``loihi1_*`` files
 and documents their convention (step numbering, when u and v are sampled) and their parameters.
 """
 
@@ -50,13 +51,26 @@ def load_weight_tables(name):
 
 
 def load_xylo():
-    """The cases of ``xylo.npz``, a dict each: parameters as in the file's JSON, arrays as int64."""
+    """The cases of ``xylo.npz`` (``make_xylo.py``); see ``_load``."""
+    return _load("xylo")
+
+
+def load_speck():
+    """The cases of ``speck.npz`` (``make_speck.py``); see ``_load``."""
+    return _load("speck")
+
+
+def _load(name):
+    """A dict for each case: parameters as in the file's JSON, integer arrays as int64."""
     cases = []
-    with np.load(HERE / "xylo.npz", allow_pickle=False) as data:
+    with np.load(HERE / f"{name}.npz", allow_pickle=False) as data:
         for i, text in enumerate(data["meta"]):
             head = f"case{i:03d}/"
-            arrays = {k.removeprefix(head): data[k].astype(np.int64)
-                      for k in data.files if k.startswith(head)}  # fmt: skip
-            cases.append({**json.loads(str(text)), **arrays})
-            cases[-1]["id"] = f"xylo-{i:03d}-{cases[-1]['kind']}"
+            case = json.loads(str(text))
+            for key in data.files:
+                if key.startswith(head):
+                    x = data[key]
+                    case[key.removeprefix(head)] = x.astype(np.int64) if x.dtype.kind in "iu" else x
+            case["id"] = f"{name}-{i:03d}-{case.get('kind') or case['reset']}"
+            cases.append(case)
     return cases

@@ -16,11 +16,12 @@ Neither installs on current Python, so each runs in an environment of its own, w
     env-brian2/bin/pip install brian2-loihi==0.5.2 brian2==2.4.2 numpy==1.19.5 \
         "setuptools<60" "jinja2<3.1" "sympy<1.9"
     env-brian2/bin/python make_loihi1.py brian2
+    env-brian2/bin/python make_loihi1.py brian2-wide
 
 The first writes ``loihi1_nengo.npz``, ``loihi1_nengo_weights.npz`` and
 ``loihi1_nengo_discretize.json``, the second ``loihi1_brian2.npz`` and
-``loihi1_brian2_weights.npz``, all beside this script. Cases are drawn from ``RandomState``
-(a frozen stream), so a re-run gives the same content.
+``loihi1_brian2_weights.npz``, the third ``brian2_wide.npz``, all beside this script. Cases are
+drawn from ``RandomState`` (a frozen stream), so a re-run gives the same content.
 
 Convention of the golden files
 ------------------------------
@@ -605,6 +606,46 @@ def in_range(case):
     )
 
 
+def wide_case(seed):
+    """A case that leaves the chip's 24 bits, which the emulator does not have."""
+    rng = np.random.RandomState(seed)
+    n_in, n, steps = 8, int(rng.randint(3, 9)), 120
+    inputs = rng.rand(steps, n_in) < rng.choice([0.1, 0.3, 0.6])
+    projections = []
+    for source in ("input", "input", "recurrent"):
+        mode = SIGN_MODES[rng.choice(3, p=[0.4, 0.2, 0.4])]
+        shape = (n_in if source == "input" else n, n)
+        mant = draw_mant(rng, shape, mode, 8, 0.7)
+        exp = int(rng.randint(5, 8))
+        projections.append(dict(source=source, exp=exp, delay=int(rng.randint(0, 4))))
+        projections[-1].update(sign_mode=mode, bits=8, mant=mant.tolist())
+    meta = dict(emulator="brian2-loihi 0.5.2", kind="wide", seed=int(seed), n_in=n_in, n=n)
+    meta.update(steps=steps, du=[int(rng.choice([0, 1, 7, 30, 200]))] * n)
+    meta.update(dv=[int(rng.choice([0, 5, 100, 2000, 4096]))] * n)
+    meta.update(vth_mant=[int(rng.choice([131071, 90000]))] * n, refr=[int(rng.randint(1, 6))] * n)
+    meta.update(vmin_exp=None, vmax_exp=None, bias_mant=[0] * n, bias_exp=[0] * n)
+    meta.update(group_sizes=[n], projections=projections)
+    return meta, inputs
+
+
+def main_brian2_wide():
+    """``brian2_wide.npz``: what Brian2Loihi makes of numbers that no chip holds."""
+    import brian2
+    import brian2_loihi  # noqa: F401
+
+    brian2.prefs.codegen.target = "numpy"
+    cases = []
+    for seed in range(20261129, 20261129 + 40):
+        meta, inputs = wide_case(seed)
+        case = run_brian2(meta, inputs)
+        most = [np.abs(case[k]).max() for k in ("u", "v")]
+        if 2**23 < max(most) < 2**31:
+            cases.append(case)
+        if len(cases) == 12:
+            break
+    save("brian2_wide.npz", cases)
+
+
 def main_brian2():
     import brian2
     import brian2_loihi  # noqa: F401
@@ -655,4 +696,5 @@ def main_brian2():
 
 
 if __name__ == "__main__":
-    {"nengo": main_nengo, "brian2": main_brian2}[sys.argv[1]]()
+    mains = {"nengo": main_nengo, "brian2": main_brian2, "brian2-wide": main_brian2_wide}
+    mains[sys.argv[1]]()

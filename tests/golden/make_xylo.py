@@ -44,10 +44,10 @@ KINDS = (
 
 
 def weights(rng, shape, one_sign=False):
-    w = rng.randint(-128, 128, size=shape)
+    w = rng.randint(rng.choice([-128, -60]), 128, size=shape)
     if one_sign:
         w = np.abs(np.clip(w, -127, 127)) * rng.choice([-1, 1, 1], size=shape[1])
-    w[rng.rand(*shape) < rng.choice([0.2, 0.5])] = 0
+    w[rng.rand(*shape) < rng.choice([0.1, 0.4])] = 0
     return w.astype(int).tolist()
 
 
@@ -61,24 +61,24 @@ def draw_inputs(rng, n_in):
 
 def draw_case(kind, seed):
     rng = np.random.RandomState(seed)
-    n_in, n, n_out = (int(rng.randint(1, top)) for top in (5, 7, 4))
+    n_in, n, n_out = (int(rng.randint(2, top)) for top in (6, 7, 4))
     synapses = 2 if kind == "two" else 1
     loud = kind in ("one_sign", "order")
 
     def layer(size, synapses):
         if kind == "plain":
-            threshold = rng.randint(50, 2000, size=size)
+            threshold = rng.randint(50, 1000, size=size)
         else:
-            threshold = np.floor(2.0 ** rng.uniform(3, 14.9, size=size)).astype(int)
+            threshold = np.floor(2.0 ** rng.uniform(4, 14.9 if loud else 11, size=size)).astype(int)
         biased = kind in ("bias", "two")
         return dict(
             dash_mem=rng.randint(0 if loud else 1, 8, size=size).tolist(),
-            dash_syn=rng.randint(1, 7, size=(size, synapses)).tolist(),
+            dash_syn=rng.randint(1, 7 if loud else 5, size=(size, synapses)).tolist(),
             threshold=threshold.tolist(),
             bias=rng.randint(-300, 600, size=size).tolist() if biased else None,
         )
 
-    shift = int(rng.randint(5, 8)) if loud else int(rng.randint(0, 3))
+    shift = int(rng.randint(5, 8)) if loud else int(rng.randint(0, 2))
     same = kind == "one_sign"
     connections = [
         dict(source=a, target=b, synapse=s, shift=shift, weight=weights(rng, shape, same))
@@ -89,6 +89,10 @@ def draw_case(kind, seed):
         )
         for s in range(k)
     ]
+    if not loud:  # no runaway excitation
+        for c in connections:
+            if c["source"] == "hidden":
+                c["weight"] = (np.array(c["weight"]) // 5 - 1).tolist()
     if same:  # of one sign over all connections of a neuron
         sign = {b: np.sign(np.sum(c["weight"], 0)) for c in connections if (b := c["target"])}
         for c in connections:
@@ -104,6 +108,7 @@ def edge_case():
     dash_mem = [0, 0, 15, 15, 0, 1, 15, 0]
     dash_syn = [[1], [15], [15], [1], [15], [15], [0], [15]]
     threshold = [1, 32767, 32767, 1, 1, 32767, 100, 32767]
+    bias = [0, 0, 0, 0, -5, 0, 0, 0]  # v of the fifth reaches -32768, which has no negative
     weight = [[127, 127, 127, 127, -128, -128, 127, -128], [0, 127, 1, -1, -1, -128, 1, 127]]
     connections = [
         dict(source="input", target="hidden", synapse=0, shift=7, weight=weight),
@@ -111,8 +116,8 @@ def edge_case():
              weight=[[1, -1]] * 7 + [[127, -128]]),
     ]  # fmt: skip
     layers = dict(
-        hidden=dict(dash_mem=dash_mem, dash_syn=dash_syn, threshold=threshold, bias=None),
-        readout=dict(dash_mem=[2, 2], dash_syn=[[3], [3]], threshold=[5, 5], bias=None),
+        hidden=dict(dash_mem=dash_mem, dash_syn=dash_syn, threshold=threshold, bias=bias),
+        readout=dict(dash_mem=[2, 2], dash_syn=[[3], [3]], threshold=[5, 5], bias=[0, 0]),
     )
     inputs = np.zeros((STEPS, 2), dtype=int)
     inputs[5:60, 0] = 1

@@ -274,7 +274,7 @@ def test_a_graph_of_nodes_is_not_data(tmp_path: Path) -> None:
 # recordings out -----------------------------------------------------------------------------------
 
 
-def record(dt: float = 1e-3, steps: int = 200, t0: int = 0) -> Recording:
+def record(dt: float = 1e-3, steps: int = 200) -> Recording:
     net = Network("small")
     net.driver("in", Poisson(rate="100 Hz", size=2))
     cells = LIF(C="0.5 nF", tau="20 ms", E_L="-70 mV", V_th="-60 mV", size=3, I_bias="0.3 nA")
@@ -285,11 +285,7 @@ def record(dt: float = 1e-3, steps: int = 200, t0: int = 0) -> Recording:
     net.probe("in", "spikes")
     p = lower(net, "float64", dt=dt, seed=7, trials=4).program
     compiled = compile_program(ReferenceBackend(), p)
-    probes = None
-    state = None
-    if t0:
-        state, _ = simulate(compiled, p, t0, trials=[0, 2, 3])
-    probes = simulate(compiled, p, steps, trials=[0, 2, 3], state=state, t0=t0)[1]
+    probes = simulate(compiled, p, steps, trials=[0, 2, 3])[1]
     return Recording.of(p, probes, backend="reference")
 
 

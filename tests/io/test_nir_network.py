@@ -414,6 +414,9 @@ def test_a_recovered_step_is_the_one_that_was_written() -> None:
     for dt in (1e-4, 1e-3, 2.5e-4):
         node = neuron("LIF", 3, tau=tau, r=np.float32(tau / dt))
         assert recovered_dt(Graph({"x": node}))[0] == pytest.approx(dt, rel=1e-12)  # type: ignore[index]
+    for r in (1.0, 1.5):  # the numbers of a plain model: no step in them
+        plain = neuron("LIF", 3, tau=np.full(3, 5e-3), r=np.full(3, r))
+        assert recovered_dt(Graph({"x": plain})) is None
     mixed = Graph({"x": node, "y": neuron("LIF", 3, tau=tau, r=np.float32(tau / 1e-3))})
     assert recovered_dt(mixed) is None
 

@@ -1,4 +1,4 @@
-"""The rules of target loihi1 against golden files of two emulators, bit for bit."""
+"""The rules of loihi1, nengo-loihi and brian2-loihi against golden files, bit for bit."""
 
 import numpy as np
 import pytest
@@ -11,11 +11,13 @@ from neurohw.reference import backend
 from neurohw.targets import load_target
 from tests.golden import load_cases
 
-CASES = load_cases("loihi1_nengo") + load_cases("loihi1_brian2")
+NENGO, BRIAN2, WIDE = map(load_cases, ("loihi1_nengo", "loihi1_brian2", "brian2_wide"))
+CASES = NENGO + BRIAN2
 LOIHI = load_target("loihi1")
+OWN = [("nengo-loihi", c) for c in NENGO] + [("brian2-loihi", c) for c in BRIAN2 + WIDE]
 
 
-def golden_program(case):
+def golden_program(case, target=LOIHI):
     """The program of a golden case, from its chip integers."""
     source = Builder("input", case["inputs"].shape[1])
     source.spike(source.external("spikes", BOOL))
@@ -35,21 +37,36 @@ def golden_program(case):
         v_low=vmin, v_high=vmax, period=Period(case["refr"] - 1, None, 0, 62),
         inputs=tuple(inputs),
     )  # fmt: skip
-    population, edges, watches = chip_population(chip, LOIHI)
+    population, edges, watches = chip_population(chip, target)
     probes = tuple(Probe("neurons", v) for v in ("u", "v", "spikes"))
-    return Program("golden", "loihi1", populations=(source.build(), population),
+    return Program("golden", target.name, populations=(source.build(), population),
                    edges=tuple(edges), probes=probes, watches=tuple(watches))  # fmt: skip
 
 
-@pytest.mark.parametrize("case", CASES, ids=[c["id"] for c in CASES])
-def test_emulator(case):
-    program = golden_program(case)
+@pytest.mark.parametrize(
+    "target,case",
+    [("loihi1", c) for c in CASES] + OWN,
+    ids=[f"{t}-{c['id']}" for t, c in [("loihi1", c) for c in CASES] + OWN],
+)
+def test_emulator(target, case):
+    program = golden_program(case, load_target(target))
     run = compile_program(backend(), program)
     state, probes = simulate(run, program, case["steps"], inputs={"input.spikes": case["inputs"]})
     np.testing.assert_array_equal(probes.traces["neurons.u"][:, 0], case["u"])
     np.testing.assert_array_equal(probes.traces["neurons.v"][:, 0], case["v"])
     spikes = probes.events["neurons"].dense(state.trials, 0, case["steps"], case["n"])
     np.testing.assert_array_equal(spikes[:, 0], case["spikes"])
+
+
+def test_wide_cases_are_not_loihi1():
+    """What Brian2Loihi computes beyond 24 bits, the chip's rules do not."""
+    assert len(WIDE) == 12
+    for case in WIDE:
+        program = golden_program(case)
+        run = compile_program(backend(), program)
+        _, probes = simulate(run, program, case["steps"], inputs={"input.spikes": case["inputs"]})
+        same = np.array_equal(probes.traces["neurons.v"][:, 0], case["v"])
+        assert not same
 
 
 def test_goldens_reach_the_edges():

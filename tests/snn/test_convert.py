@@ -161,11 +161,14 @@ def changed(key: str, value: object) -> snn.Leaky:
         (lambda: snn.Leaky(0.5, reset_delay=False), "layer1 (1).reset_delay"),
         (lambda: snn.Synaptic(0.5, 0.5, reset_delay=False), "layer1 (1).reset_delay"),
         (lambda: changed("reset_mechanism", "zero"), "layer1 (1).reset_mechanism"),
-        (lambda: snn.RLeaky(0.5, linear_features=4), "RLeaky"),
-        (lambda: snn.RSynaptic(0.5, 0.5, linear_features=4), "RSynaptic"),
-        (lambda: snn.Lapicque(beta=0.5), "Lapicque"),
-        (lambda: nn.Dropout(), "Dropout"),
-        (lambda: nn.Linear(4, 4), "allowed: Leaky or Synaptic"),
+        (lambda: snn.RLeaky(0.5, linear_features=4, reset_delay=False), "layer1 (1).reset_delay"),
+        (lambda: snn.RLeaky(0.5, linear_features=5), "layer1 (1) (recurrent): wrong number of"),
+        (lambda: snn.RLeaky(0.5, V=torch.rand(3), all_to_all=False), "layer1 (1).V: wrong shape"),
+        (lambda: snn.Lapicque(beta=0.5), "got 'Lapicque'"),
+        (lambda: snn.Alpha(alpha=0.9, beta=0.8), "got 'Alpha'"),
+        (lambda: nn.BatchNorm1d(4), "1: a network cannot express this module; got 'BatchNorm1d'"),
+        (lambda: nn.MaxPool2d(2), "got 'MaxPool2d'"),
+        (lambda: nn.Linear(4, 4), "a Linear without neurons; allowed: Leaky, Synaptic"),
         (lambda: snn.Leaky(1.5), "layer1 (1).beta: decay out of range; got 1.5"),
         (lambda: snn.Leaky(-0.5), "layer1 (1).beta"),
         (lambda: snn.Leaky(1e-9), "layer1 (1).beta"),
@@ -188,14 +191,14 @@ def test_refused_chains() -> None:
         (nn.Sequential(snn.Leaky(0.5)), "allowed: Linear"),
         (nn.Sequential(nn.Linear(3, 4).double(), snn.Leaky(0.5)), "not float32"),
         (nn.Sequential(nn.Linear(3, 4), snn.Leaky(0.5), nn.Linear(5, 1), snn.Leaky(0.5)),
-         "layer2 (3): wrong number of inputs; got 5"),
+         "layer2 (2): wrong number of inputs; got 5; allowed: 4"),
     ):  # fmt: skip
         with pytest.raises(NetworkError, match=re.escape(message)):
             network_from_snntorch(net)
     broken = nn.Sequential(nn.Linear(2, 2), snn.Leaky(0.5))
     with torch.no_grad():
         broken[0].weight[1, 0] = torch.nan
-    with pytest.raises(NetworkError, match=re.escape("layer1 (1).weight: not finite")):
+    with pytest.raises(NetworkError, match=re.escape("layer1 (0).weight: not finite")):
         network_from_snntorch(broken)
 
 
@@ -233,7 +236,7 @@ def test_what_a_module_cannot_hold() -> None:
         (physical(V_init="-60 mV"), "a.V_init"),
         (physical(V_reset="-80 mV"), "a.E_L"),
         (noisy, "a.noise"),
-        (add(lambda n: n.connect("a", "a", Delta(weight=0.0), delay="1 ms")), "a."),
+        (add(lambda n: n.connect("a", "a", Delta(weight=0.0), delay="2 ms")), "a."),
         (add(lambda n: n.spike_driver("r", "in")), "not a chain"),
     ):
         with pytest.raises(NetworkError, match=re.escape(message)):

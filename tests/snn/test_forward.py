@@ -35,7 +35,7 @@ from neurohw_torch.convert import network_from_snntorch  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
-SETS = int(os.environ.get("NEUROHW_SNN_SETS", "5"))
+SETS = int(os.environ.get("NEUROHW_SNN_SETS", "3"))
 STEPS, TRIALS, SIZES = 1000, 2, (20, 30, 10)
 BOUND = 2e-5
 """Volts by which membranes near 1 V may differ through the order of sums in float32."""

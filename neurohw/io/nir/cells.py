@@ -13,10 +13,10 @@ from neurohw.io.nir.clock import METADATA
 from neurohw.io.nir.graph import Node
 from neurohw.io.nir.maps import Arrival
 from neurohw.io.nir.shapes import Flat, Ports
-from neurohw.network import LIF, AdditiveNoise, Conv2D, MultiplicativeNoise
+from neurohw.network import LIF, AdditiveNoise, Conv2D, MultiplicativeNoise, Origin
 from neurohw.network.units import Shown
 
-__all__ = ["MAX_NEURONS", "SILENT", "Cell", "cells_of", "count", "neuron", "noise_of"]
+__all__ = ["MAX_NEURONS", "SILENT", "Cell", "cells_of", "count", "neuron", "noise_of", "place"]
 
 Array = np.ndarray
 MAX_NEURONS = 10**7
@@ -59,6 +59,11 @@ def cells_of(flat: Flat, found: Mapping[str, Arrival], origin: str) -> dict[str,
         cells[path] = Cell(flat.nodes[source], found[source], node["threshold"].ravel())
         del cells[source]
     return cells
+
+
+def place(path: str, origin: str) -> Origin:
+    """Where a part of the network comes from: a file and a node."""
+    return Origin(f"{origin or 'NIR graph'}{':' if path else ''}{path}")
 
 
 def count(ports: Ports, path: str, origin: str) -> int:
@@ -108,7 +113,9 @@ def _said(path: str, node: Node, origin: str) -> dict[str, Any]:
 def noise_of(path: str, cell: Cell, origin: str) -> list[AdditiveNoise | MultiplicativeNoise]:
     """Noise that the metadata hold."""
     rows = _said(path, cell.node, origin).get("noise", {}).values()
-    return [_NOISE[n["kind"]](sigma=n["sigma"], convention=n["convention"]) for n in rows]
+    at = place(path, origin)
+    return [_NOISE[n["kind"]](sigma=n["sigma"], convention=n["convention"], origin=at)
+            for n in rows]  # fmt: skip
 
 
 def neuron(path: str, cell: Cell, ports: Mapping[str, Ports], dt: float, origin: str) -> LIF:
@@ -140,9 +147,9 @@ def neuron(path: str, cell: Cell, ports: Mapping[str, Ports], dt: float, origin:
         size=size, V_th=threshold, V_reset=reset, reset=kind, I_bias=bias, **extra
     )
     if node.kind in ("I", "IF"):
-        return LIF(C=1 / np.asarray(resistance), g_L=0.0, **common)
+        return LIF(C=1 / np.asarray(resistance), g_L=0.0, **common, origin=place(path, origin))
     tau = _per_neuron(node, "tau_mem" if cuba else "tau", size)
-    return LIF(tau=tau, R=resistance, E_L=leak, **common)
+    return LIF(tau=tau, R=resistance, E_L=leak, **common, origin=place(path, origin))
 
 
 def _bound(cell: Cell, leak: Any, dt: float) -> float:

@@ -19,19 +19,21 @@ __all__ = ["METADATA", "backward", "recovered_dt"]
 METADATA = "neurohw"
 """Key of the metadata that neurohw writes, on graphs and on nodes; never required."""
 _NEAR = 1e-4  # float32 quotients, and step lengths written as 1e-4
-_LONGEST = 1.0  # s
+_SHARE = 0.5  # of a time constant, at most: r = 1 would make every tau a step
 
 
 def recovered_dt(graph: Graph) -> tuple[float, str] | None:
     """(step in s, where it comes from), or None where nothing tells.
 
-    From the metadata that neurohw writes, else from the one quotient that every neuron with a
-    time constant shares.
+    From the metadata that neurohw writes, else from the one quotient that every neuron shares, if
+    it is at most half of every time constant and has two significant digits, as steps that people
+    choose have. Without these two conditions any file with ``r = 1`` would have a step.
     """
     noted = graph.metadata.get(METADATA)
     if isinstance(noted, Mapping) and isinstance(noted.get("dt"), float) and noted["dt"] > 0:
         return float(noted["dt"]), "metadata of the file"
     found: list[np.ndarray] = []
+    shortest = np.inf
     said = []
     for _, node in graph.walk():
         pairs = {"LI": ("tau", "r"), "LIF": ("tau", "r"), "CubaLI": ("tau_mem", "r"),
@@ -41,6 +43,7 @@ def recovered_dt(graph: Graph) -> tuple[float, str] | None:
         above, below = pairs[node.kind]
         # an integrator that a spike moves by its weight has r = 1 / dt
         top = node[above] if above else np.ones_like(node[below])
+        shortest = min(shortest, float(top.min())) if above else shortest
         with np.errstate(divide="ignore", invalid="ignore"):
             found.append((top / node[below]).ravel())
             said.append(f"{above or '1'} / r")
@@ -51,9 +54,11 @@ def recovered_dt(graph: Graph) -> tuple[float, str] | None:
         return None
     values = np.concatenate(found)
     dt = float(np.median(values))
-    if not (np.isfinite(dt) and 0 < dt < _LONGEST and np.all(np.abs(values - dt) <= _NEAR * dt)):
+    if not (np.isfinite(dt) and 0 < dt <= _SHARE * min(shortest, 1.0)):
         return None
-    digits = float(f"{dt:.4g}")  # what was written before float32 took its share
+    digits = float(f"{dt:.2g}")  # what was written before float32 took its share
+    if not np.all(np.abs(values - digits) <= _NEAR * digits):
+        return None
     return digits, f"{' and '.join(dict.fromkeys(said))} of every neuron"
 
 

@@ -5,7 +5,9 @@ the functions ``varies(x)`` (not all elements are equal) and ``given(name)`` (th
 field). A comparison of arrays holds where it holds for some element; ``==`` and ``!=`` take numbers
 as equal that differ by no more than float32's rounding.
 
-In a row of a node type the names are the node's fields. In a row of ``NIRGraph`` they are
+In a row of a node type the names are the node's fields, ``feeds``, the number of its edges to
+nodes that are no Output, and ``neighbours``, of these and those from nodes that are no Input. In a
+row of ``NIRGraph`` they are
 
 ===================  ==========================================================================
 ``inputs``           number of Input nodes
@@ -23,6 +25,9 @@ In a row of a node type the names are the node's fields. In a row of ``NIRGraph`
 ``dots``             number of names with a dot
 ``keywords``         number of names that are keywords of Python
 ``odd_names``        number of names that are, dots aside, no identifiers of Python
+``torch_names``      number of names that are attributes of torch.nn.Module
+``misordered``       number of edges, outside cycles, against the depth-first order from the first
+                     Input, in which nirtorch.load runs nodes; one more if it ends at no Output
 ``misfits``          number of edges whose ends declare different shapes
 ===================  ==========================================================================
 """
@@ -43,7 +48,67 @@ from neurohw.errors import FormatError
 from neurohw.io.nir.graph import Graph, Node
 from neurohw.io.nir.shapes import infer_shapes
 
-__all__ = ["facts", "holds"]
+__all__ = ["TORCH_NAMES", "facts", "holds"]
+
+TORCH_NAMES = frozenset(
+    [
+        "T_destination",
+        "add_module",
+        "apply",
+        "bfloat16",
+        "buffers",
+        "call_super_init",
+        "children",
+        "compile",
+        "cpu",
+        "cuda",
+        "double",
+        "dump_patches",
+        "eval",
+        "extra_repr",
+        "float",
+        "forward",
+        "get_buffer",
+        "get_extra_state",
+        "get_parameter",
+        "get_submodule",
+        "half",
+        "ipu",
+        "load_state_dict",
+        "modules",
+        "mtia",
+        "named_buffers",
+        "named_children",
+        "named_modules",
+        "named_parameters",
+        "parameters",
+        "register_backward_hook",
+        "register_buffer",
+        "register_forward_hook",
+        "register_forward_pre_hook",
+        "register_full_backward_hook",
+        "register_full_backward_pre_hook",
+        "register_load_state_dict_post_hook",
+        "register_load_state_dict_pre_hook",
+        "register_module",
+        "register_parameter",
+        "register_state_dict_post_hook",
+        "register_state_dict_pre_hook",
+        "requires_grad_",
+        "set_extra_state",
+        "set_submodule",
+        "share_memory",
+        "state_dict",
+        "to",
+        "to_empty",
+        "train",
+        "training",
+        "type",
+        "xpu",
+        "zero_grad",
+    ]
+)
+"""Public attributes of a torch.nn.Module, by which no module inside it can be called."""
 
 _CLOSE = 1e-6  # float32 rounds by 6e-8; fields that were float32 are products of a few such
 
@@ -138,14 +203,14 @@ def facts(graph: Graph, *, inner: bool) -> dict[str, int]:
     kinds = {k: x.kind if isinstance(x, Node) else "" for k, x in graph.nodes.items()}
     fan = Counter(b for _, b in graph.edges)
     parts = {name: name.split(".") for name in graph.nodes}
-    pairs = _pairs(graph, kinds)
+    pairs, component = _pairs(graph, kinds), _components(graph)
     four = len(kinds) == 4 and sum(k in ("Input", "Output") for k in kinds.values()) == 2
     return {
         "inputs": len(graph.inputs),
         "outputs": len(graph.outputs),
         "graphs": sum(isinstance(x, Graph) for x in graph.nodes.values()),
         "inner": int(inner),
-        "cycles": _cycles(graph),
+        "cycles": sum(n > 1 for n in Counter(component.values()).values()),
         "loops": sum(a == b for a, b in graph.edges),
         "neuron_cycles": pairs,
         "cells": int(four and pairs == 1),
@@ -155,6 +220,8 @@ def facts(graph: Graph, *, inner: bool) -> dict[str, int]:
         "dots": sum(len(p) > 1 for p in parts.values()),
         "keywords": sum(keyword.iskeyword(name) for name in graph.nodes),
         "odd_names": sum(not all(x.isidentifier() for x in p) for p in parts.values()),
+        "torch_names": sum(name in TORCH_NAMES for name in graph.nodes),
+        "misordered": _misordered(graph, component),
         "misfits": sum(note.startswith("edge ") for note in infer_shapes(graph)[1]),
     }
 
@@ -168,45 +235,57 @@ def _pairs(graph: Graph, kinds: Mapping[str, str]) -> int:
     return found
 
 
-def _cycles(graph: Graph) -> int:
-    """Strongly connected components of more than one node (Tarjan, without recursion)."""
+def _misordered(graph: Graph, component: Mapping[str, int]) -> int:
+    if not graph.inputs:
+        return 0
+    place: dict[str, int] = {}
+    targets: dict[str, list[str]] = {name: [] for name in graph.nodes}
+    for a, b in graph.edges:
+        targets[a].append(b)
+    waiting = [graph.inputs[0]]
+    last = ""
+    while waiting:
+        name = waiting.pop()
+        if name not in place:
+            last = name
+            place[last] = len(place)
+            waiting += reversed(targets[last])
+    late = sum(
+        place.get(a, -1) > place[b] and component[a] != component[b]
+        for a, b in graph.edges
+        if b in place
+    )
+    return late + (last not in graph.outputs)
+
+
+def _components(graph: Graph) -> dict[str, int]:
+    """Node -> number of its strongly connected component (Tarjan, without recursion)."""
     targets: dict[str, list[str]] = {name: [] for name in graph.nodes}
     for a, b in graph.edges:
         targets[a].append(b)
     index: dict[str, int] = {}
     low: dict[str, int] = {}
     stack: list[str] = []
-    held: set[str] = set()
-    found = 0
+    component: dict[str, int] = {}
     for root in graph.nodes:
-        if root in index:
-            continue
-        work = [(root, iter(targets[root]))]
-        index[root] = low[root] = len(index)
-        stack.append(root)
-        held.add(root)
+        work = [] if root in index else [(root, iter(targets[root]))]
         while work:
             name, rest = work[-1]
+            if name not in index:
+                index[name] = low[name] = len(index)
+                stack.append(name)
             for other in rest:
                 if other not in index:
-                    index[other] = low[other] = len(index)
-                    stack.append(other)
-                    held.add(other)
                     work.append((other, iter(targets[other])))
                     break
-                if other in held:
+                if other not in component:
                     low[name] = min(low[name], index[other])
             else:
                 work.pop()
                 if work:
-                    low[work[-1][0]] = min(low[work[-1][0]], low[name])
+                    before = work[-1][0]
+                    low[before] = min(low[before], low[name])
                 if low[name] == index[name]:
-                    size = 0
-                    while True:
-                        other = stack.pop()
-                        held.discard(other)
-                        size += 1
-                        if other == name:
-                            break
-                    found += size > 1
-    return found
+                    while name not in component:
+                        component[stack.pop()] = index[name]
+    return component

@@ -53,7 +53,7 @@ class Row:
     when: str
     verdict: str
     says: str
-    deviation: str = ""
+    deviation: str
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,8 @@ class Framework:
     name, version : str
     nir, nirtorch : str
         The versions that read the files for it.
+    reader : str
+        The row of that nir, whose rows hold here too; empty for nir itself.
     importer : str
         The function that was tried, with the arguments it was given.
     note : str
@@ -79,6 +81,7 @@ class Framework:
     importer: str
     note: str
     rows: tuple[Row, ...]
+    reader: str = ""
 
 
 @dataclass(frozen=True)
@@ -115,16 +118,18 @@ def frameworks() -> Mapping[str, Framework]:
     """The table: name -> framework."""
     text = files("neurohw.io.nir").joinpath("frameworks.toml").read_text(encoding="utf-8")
     table = tomllib.loads(text)
-    out = {}
+    out: dict[str, Framework] = {}
     for name, about in table.items():
         rows = tuple(_row(r, f"{name}.row[{k}]") for k, r in enumerate(about.pop("row")))
-        out[name] = Framework(name=name, rows=rows, **about)
+        before = out[about["reader"]].rows if "reader" in about else ()
+        out[name] = Framework(name=name, rows=before + rows, **about)
     return MappingProxyType(out)
 
 
 def _row(r: dict[str, Any], where: str) -> Row:
     kind = r.pop("kind")
-    row = Row(kinds=tuple([kind] if isinstance(kind, str) else kind), **{"when": "", **r})
+    absent = {"field": "", "when": "", "deviation": ""}
+    row = Row(kinds=tuple([kind] if isinstance(kind, str) else kind), **(absent | r))
     known = [*KINDS, GRAPH]
     for name in row.kinds:
         if name not in known:
@@ -185,8 +190,22 @@ def lint(graph: Graph, names: Iterable[str] | None = None) -> tuple[Finding, ...
 def _items(graph: Graph) -> Iterator[tuple[str, str, Mapping[str, Any], Any]]:
     """Path, kind, names for conditions and what is given: of all graphs, then of all nodes."""
     yield from _graphs(graph, "")
-    for path, node in graph.walk():
-        yield path, node.kind, node.fields, _given(node)
+    yield from _nodes(graph, "")
+
+
+def _nodes(graph: Graph, prefix: str) -> Iterator[tuple[str, str, Mapping[str, Any], Any]]:
+    near = dict.fromkeys(graph.nodes, 0)
+    feeds, inputs, outputs = dict(near), set(graph.inputs), set(graph.outputs)
+    for a, b in graph.edges:
+        near[a] += b not in outputs
+        near[b] += a not in inputs
+        feeds[a] += b not in outputs
+    for name, node in graph.nodes.items():
+        if isinstance(node, Graph):
+            yield from _nodes(node, f"{prefix}{name}/")
+            continue
+        about = {**node.fields, "neighbours": near[name], "feeds": feeds[name]}
+        yield prefix + name, node.kind, about, _given(node)
 
 
 def _graphs(graph: Graph, path: str) -> Iterator[tuple[str, str, Mapping[str, Any], Any]]:

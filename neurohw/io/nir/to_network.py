@@ -19,7 +19,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from neurohw.errors import FormatError, NeurohwError
-from neurohw.io.nir.cells import SILENT, Cell, cells_of, count, neuron, noise_of
+from neurohw.io.nir.cells import SILENT, Cell, cells_of, count, neuron, noise_of, place
 from neurohw.io.nir.clock import backward, recovered_dt
 from neurohw.io.nir.graph import Graph, some
 from neurohw.io.nir.maps import LINEAR, Arrival, Way, arrivals, as_matrix, scaled
@@ -99,10 +99,12 @@ def network_of_graph(
     cells = cells_of(flat, found, origin)
     given = [p for p in flat.nodes if flat.nodes[p].kind == "Input" and not found[p].ways]
     names = _names([*given, *cells])
-    net = Network(name)
+    net = Network(name, origin=place("", origin))
     for path in given:
         model = SpikeArray if inputs == "spikes" else AnalogInput
-        net.driver(names[path], model(size=count(ports[path], path, origin)))
+        at = place(path, origin)
+        size = count(ports[path], path, origin)
+        net.driver(names[path], model(size=size, origin=at), origin=at)
     if not cells:
         raise FormatError("no neurons", origin=origin, where="nodes", allowed="I, IF, LI, LIF, "
                           "CubaLI or CubaLIF", got=Shown(", ".join(sorted({n.kind for n in
@@ -114,7 +116,8 @@ def network_of_graph(
     for path, cell in cells.items():
         with _told(path, origin):
             model = neuron(path, cell, ports, step, origin)
-            net.population(names[path], model, noise=noise_of(path, cell, origin))
+            noise = noise_of(path, cell, origin)
+            net.population(names[path], model, noise=noise, origin=place(path, origin))
     for path, cell in cells.items():
         with _told(path, origin):
             _connect(net, path, cell, names, ports, step, back, notes, origin)
@@ -186,7 +189,7 @@ def _connect(
     notes: list[str],
     origin: str,
 ) -> None:
-    node, size = cell.node, count(ports[path], path, origin)
+    node, size, at = cell.node, count(ports[path], path, origin), place(path, origin)
     cuba = node.kind.startswith("Cuba")
     r = np.broadcast_to(node["r"].ravel(), (size,))
     extra = 1.0 if np.all(r > 0) else r  # what the resistance of the network leaves out
@@ -210,18 +213,24 @@ def _connect(
             weight = _weight(way, np.where(tau == t, factor, 0.0), size)
             if np.ndim(way.delay) or np.ndim(way.before):
                 weight = as_matrix(weight)
-            synapse = Exponential(weight=weight, tau=float(t)) if cuba else Delta(weight=weight)
-            net.connect(names[way.source], names[path], synapse, delay=_delay(way, weight, late))
+            synapse = (
+                Exponential(weight=weight, tau=float(t), origin=at)
+                if cuba
+                else Delta(weight=weight, origin=at)
+            )
+            delay = _delay(way, weight, late)
+            net.connect(names[way.source], names[path], synapse, delay=delay, origin=at)
     if cuba and np.any(cell.arrival.bias):
         always = "always"
         while always in names.values():
             always += "_"
         if always not in {d.name for d in net.drivers}:
-            net.driver(always, Regular(period=dt))
+            net.driver(always, Regular(period=dt, origin=at), origin=at)
             notes.append(f"{always}: a spike in every step brings constant input to synapses")
         for t in taus:
             bias = np.broadcast_to(cell.arrival.bias, (size,)) * np.where(tau == t, factor, 0.0)
-            net.connect(always, names[path], Exponential(weight=bias[:, None], tau=float(t)))
+            synapse = Exponential(weight=bias[:, None], tau=float(t), origin=at)
+            net.connect(always, names[path], synapse, origin=at)
 
 
 def _weight(way: Way, factor: Array, size: int) -> Any:
