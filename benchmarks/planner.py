@@ -14,8 +14,8 @@ Four programs are run beside float64's:
     input reaches the same potential in spite of the rounded decays.
 ``by hand``
     Plain max-scaling, as one writes parameters for Lava or a chip by hand: the largest weight of a
-    population gets the largest mantissa (exponent 0), and threshold, bias and decays are rounded
-    in the unit that follows.
+    population gets the largest mantissa, with exponent 0, or the next lower one with which the
+    threshold fits; and threshold, bias and decays are rounded in the unit that follows.
 ``decays alone``
     float64 with nothing of the chip but its 12-bit decays: what no choice of scale can mend.
 
@@ -139,9 +139,13 @@ def by_hand(x: Case, planned: Lowered) -> Program:
         grid, limit = (2, target.weight.mixed_max) if mixed else (1, target.weight.positive_max)
         unit = np.abs(volts).max() / limit  # volts of a mantissa
         mantissa = np.rint(volts / unit / grid).astype(np.int64) * grid
+        exponent, top = 0, 2**target.threshold.mantissa_bits
+        while round(float(lif.V_th - lif.V_reset) / unit) >= top:
+            exponent, unit = exponent - 1, unit * 2
         threshold = round(float(lif.V_th - lif.V_reset) / unit)
-        if not 1 <= threshold < 2**target.threshold.mantissa_bits:
-            raise ValueError(f"{p.name}: threshold mantissa {threshold}")
+        if exponent < target.weight.exponent_min or threshold < 1:
+            raise ValueError(f"{p.name}: threshold mantissa {threshold}, exponent {exponent}")
+        mantissa >>= -exponent  # the chip's floor
         per_volt = 2**target.current.align / unit
         bias, _, _ = bias_field(np.asarray(lif.I_bias * x.dt / lif.C), per_volt, target)
         delay = next(e.delay for e in program.edges if e.target == p.name)
