@@ -3,7 +3,8 @@
 Two small networks learn the 8 x 8 digits of scikit-learn (a second of training each, from a fixed
 seed) and become networks of integrate-and-fire neurons. The longer an image is shown, the more
 often they say the same digit as the network that was trained: in float32 with analog input and
-reset by subtraction, and in the integers of Loihi 1, which takes spikes and resets to zero.
+reset by subtraction, in the integers of Loihi 2, which takes spikes, and in those of Loihi 1, which
+resets to zero besides.
 """
 
 from __future__ import annotations
@@ -17,7 +18,11 @@ from neurohw_torch.ann import network_from_ann, spike_code
 
 DT = 1e-3
 SHOWN = (50, 100, 200)
-WAYS = {"float32": {}, "loihi1": {"inputs": "spikes", "reset": "to", "rate": 0.25}}
+WAYS = {
+    "float32": {},
+    "loihi2": {"inputs": "spikes"},
+    "loihi1": {"inputs": "spikes", "reset": "to", "rate": 0.25},
+}
 
 
 def digits() -> tuple[np.ndarray, np.ndarray]:

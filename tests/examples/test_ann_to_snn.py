@@ -18,5 +18,5 @@ def test_most_digits_are_the_same():
     found = example.main(images=40)
     for rows in found.values():
         assert rows["right"][0] > 0.85
-        for target in ("float32", "loihi1"):
+        for target in ("float32", "loihi2", "loihi1"):
             assert len(rows[target]) == 3 and rows[target][-1] >= 0.95

@@ -112,7 +112,7 @@ def test_the_same_digit_the_longer_it_is_shown(example, trained, kind: str) -> N
         same = [np.mean(v[n - 1].argmax(1) == output.argmax(1)) for n in (50, 100, 200)]
         error = [np.abs(v[n - 1] / n - output).mean() / np.abs(output).mean() for n in (50, 200)]
         assert min(same) >= 0.9 and same[-1] >= 0.95
-        assert error[1] < error[0]
+        assert error[1] < error[0] and error[1] < (0.3 if target == "loihi1" else 0.03)
 
 
 @pytest.mark.parametrize("engine", ["reference", "torch"])

@@ -135,6 +135,12 @@ def test_an_image_that_hears_itself() -> None:
     assert apart(by_engine("reference", net, spikes), ordered) == (0, 0.0, 0.0)
     own = network_from_snntorch(net, input_shape=(1, 6, 6))["layer1_to_layer1"]
     assert isinstance(own.weight, Conv2D) and own.delay_steps == 1
+    made = snntorch_from_network(network_from_snntorch(net, input_shape=(1, 6, 6)))
+    assert network_from_snntorch(made)["layer1_to_layer1"] == own
+    with torch.no_grad():
+        got = made(torch.from_numpy(spikes[:200]).float().flatten(2))
+    for a, b in zip(got, ordered.spikes, strict=True):
+        assert np.array_equal(a.numpy() > 0, b[:200])
 
 
 def test_reset_to_zero_has_a_target_of_its_own() -> None:
