@@ -150,8 +150,9 @@ def _print(found: Forecast, ran: Measured | None) -> None:
         if ran is not None:
             cells += [_rate(r) for r in ran.rates[x.population]]
         rows.append(cells)
-    for name in found.unknown if ran is not None else ():
-        rows.append([name, *[""] * 9, *(_rate(r) for r in ran.rates[name])])
+    if ran is not None:
+        for name in found.unknown:
+            rows.append([name, *[""] * 9, *(_rate(r) for r in ran.rates[name])])
     columns = ["population", "size", "weights lost", "weights", "threshold", "tau", "tau syn",
                "f-I", "forecast float64", f"forecast {found.target}"]  # fmt: skip
     if ran is not None:
