@@ -150,6 +150,9 @@ def _print(found: Forecast, ran: Measured | None) -> None:
         if ran is not None:
             cells += [_rate(r) for r in ran.rates[x.population]]
         rows.append(cells)
+    if ran is not None:
+        for name in found.unknown:
+            rows.append([name, *[""] * 9, *(_rate(r) for r in ran.rates[name])])
     columns = ["population", "size", "weights lost", "weights", "threshold", "tau", "tau syn",
                "f-I", "forecast float64", f"forecast {found.target}"]  # fmt: skip
     if ran is not None:
@@ -160,6 +163,9 @@ def _print(found: Forecast, ran: Measured | None) -> None:
     if ran is not None:
         ledger_tables(out, ran.recording)
     out.print()
+    if found.unknown:
+        why = f"not a linear neuron's step on {found.target}"
+        out.print(f"no forecast for {', '.join(found.unknown)}: {why}")
     for f in found.findings:
         word = "forecast" if f.certain else "forecast (expected)"
         out.print(plain(f"{word}, {f.kind}: {f.text}", "bold yellow"))

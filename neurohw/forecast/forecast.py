@@ -21,7 +21,7 @@ from neurohw.lowering import Lowered, LoweringReport, lower
 from neurohw.lowering.part import most_spikes
 from neurohw.lowering.report import WeightErrors
 from neurohw.lowering.wires import Wire, wires_of
-from neurohw.network import Network, Poisson, PooledPoisson, Regular
+from neurohw.network import Network, Poisson, PooledPoisson, Regular, Relay
 from neurohw.network.waveforms import Waveform
 from neurohw.targets import Target, load_target
 
@@ -81,6 +81,8 @@ class Forecast:
     findings: tuple[Finding, ...]
     report: LoweringReport
     rejected: tuple[Rejected, ...] = ()
+    unknown: tuple[str, ...] = ()
+    """Populations that nothing is forecast of: their step is not that of a linear neuron."""
 
     def layer(self, population: str) -> Layer:
         """By name."""
@@ -97,6 +99,7 @@ class Forecast:
             "findings": [asdict(f) for f in self.findings],
             "lowering": self.report.as_dict(),
             "rejected": [asdict(x) for x in self.rejected],
+            "unknown": list(self.unknown),
         }
 
 
@@ -139,10 +142,11 @@ def forecast(
     spikes = _spikes(network, dt, rates or {})
     sides = [_side(network, x, r, wires, spikes, seed)
              for x, r in ((asked, load_target("float64")), (held, record))]  # fmt: skip
-    layers, findings = [], []
+    layers, findings, unknown = [], [], []
     for p in network.populations:
         a, h = (s.get(p.name) for s in sides)
         if a is None or h is None:
+            unknown += [] if isinstance(p.model, Relay) else [p.name]
             continue
         mine = {w.where: held.report.weights[w.where] for w in wires
                 if w.target == p.name and w.where in held.report.weights}  # fmt: skip
@@ -158,7 +162,7 @@ def forecast(
             findings += of_registers(name, current, below, record)
     return Forecast(
         network.name, record.name, dt, tuple(layers), tuple(findings), held.report,
-        rejected(held, wires, record),
+        rejected(held, wires, record), tuple(unknown),
     )  # fmt: skip
 
 

@@ -59,6 +59,29 @@ def test_plan_prints_forecast_and_measurement(file):
         assert text in done.stdout
 
 
+def test_plan_says_what_it_cannot_forecast(file):
+    done = neurohw("plan", file, "--target", "loihi2", "--backend", "reference")
+    assert done.returncode == 0, done.stderr
+    assert "no forecast for hidden: not a linear neuron's step on loihi2" in done.stdout
+    rows = [x.split() for x in done.stdout.splitlines() if x.startswith("hidden  ")]
+    assert len(rows) == 1 and rows[0][2] == rows[0][4] == "Hz"  # float64's and loihi2's, measured
+    assert float(rows[0][1]) > 0 and float(rows[0][3]) > 0
+
+
+def test_losses_are_counted_where_asked(file):
+    words = ("--target", "loihi1", "--backend", "reference")
+    for command in ("run", "plan"):
+        plain, whole = (neurohw(command, file, *words, *more) for more in ((), ("--losses",)))
+        assert plain.returncode == whole.returncode == 0, whole.stderr
+        assert "lost by rounding" in whole.stdout and "lost by" not in plain.stdout
+        lost = whole.stdout.partition("lost by rounding")[2]
+        row = next(x for x in lost.splitlines() if x.startswith("hidden.v  "))
+        assert "12 bits shifted out" in row and int(row.split("out")[1].split()[0]) > 0
+    told = json.loads(neurohw("run", file, *words, "--losses", "--json").stdout)
+    assert {x["kind"] for x in told["losses"]} == {"lost", "zero"}
+    assert all("excess" in x for x in told["overflow"])
+
+
 def test_plan_fails_on_what_it_is_told_to(file):
     done = neurohw("plan", file, "--target", "loihi1", "--no-measure", "--fail-on", "latency")
     assert done.returncode == 1

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from neurohw.errors import ProgramError
+import neurohw as nh
+from neurohw.errors import ProgramError, TargetError
 from neurohw.explain import identify
-from neurohw.explain.switches import switched
-from neurohw.targets import load_target
+from neurohw.explain.switches import alternatives, switched
+from neurohw.explain.variants import Setting, Variants
+from neurohw.targets import load_target, target_names
 
 PLANTED = [
     ("float32", "reset.timing", "next_step", {}),
@@ -111,6 +113,31 @@ def test_what_no_rule_explains_is_said(kit):
     spikes = {p.name: rng.random((kit.steps, p.size)) < 0.02 for p in network.populations}
     found = identify(network, "float32", spikes, dt=1e-3, steps=kit.steps, inputs=kit.inputs)
     assert not found.equal and found.left > 0.5
+
+
+@pytest.mark.parametrize("name", target_names())
+def test_every_alternative_can_be_lowered_or_is_refused(name):
+    """What cannot be switched by itself is refused in words, not by an error from inside."""
+    record, met = load_target(name), 0
+    for kind in ("delta", "current"):
+        for reset in ("to", "subtract"):
+            net = nh.Network("tried")
+            net.driver("in", nh.Poisson(size=5, rate=100.0))
+            form = {"g_L": 0.0} if name in ("odin", "speck", "truenorth") else {"tau": 20e-3}
+            net.population("n", nh.LIF(size=3, C=1e-10, V_th=20e-3, reset=reset, **form))
+            synapse = nh.Delta(weight=5e-3) if kind == "delta" else nh.Exponential(
+                weight=1e-10, tau=5e-3)  # fmt: skip
+            net.connect("in", "n", synapse, delay=1e-3)
+            variants = Variants(net, record, Setting(dt=1e-3, steps=10))
+            for s in alternatives(record):
+                met += variants.hash((s,), s) is not None
+            assert all(variants.problems.values())
+    assert met > 0 or name == "speck"
+
+
+def test_a_rule_of_one_chip_is_not_planted_in_another():
+    with pytest.raises(TargetError, match=r"current\.share.*closed_form"):
+        switched(load_target("lava"), "current.share", True)
 
 
 @pytest.mark.torch
