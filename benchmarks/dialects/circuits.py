@@ -86,7 +86,8 @@ def draw(cell: str, number: int, *, steps: int = STEPS) -> Circuit:
         ``leakless``; ``bias``, ``readout`` (a threshold that V never reaches), ``rest`` (V rests
         away from its reset potential, and that is not 0), ``away`` (it rests at 0 and is reset
         elsewhere), ``refractory``; ``grid`` (numbers with which V meets the threshold exactly;
-        with ``euler`` by that rule); ``same`` (all neurons of a layer alike).
+        with ``euler`` by that rule, with ``slow`` by a leak that rounds to none); ``same`` (all
+        neurons of a layer alike).
     number : int
         Which; odd ones have two layers.
     """
@@ -138,6 +139,7 @@ def _grid(words: list[str], rng: np.random.Generator, n: int, before: int) -> La
     tau = np.inf
     if "leaky" in words:
         tau = 2 * DT if "euler" in words else float(DT / np.log(2))
+        tau = 1e15 if "slow" in words else tau
     zero = np.zeros(n)
     return Layer(
         weight=rng.integers(-2, 5, (n, before)) / 4, tau_mem=np.full(n, tau), tau_syn=0.0,

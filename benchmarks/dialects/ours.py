@@ -81,7 +81,7 @@ def _cases() -> list[Case]:
     add("nest", "nest", "exponential", [
         "delta to leaky rest refractory", "delta to leaky bias",
         "current to leaky rest refractory", "current to leaky bias", "current to leaky rest",
-        "delta to leaky grid",
+        "delta to leaky grid slow",
     ])  # fmt: skip
     cells = [
         "delta to leaky rest refractory", "delta to leaky bias", "delta subtract leaky",

@@ -43,8 +43,9 @@ def _root(
 ) -> None:
     """Write a network once, get the same spikes from every engine, and learn where a chip differs.
 
-    A network is a TOML file in physical units, or a NIR graph. A target says which rules and number formats hold
-    (float64, lava, loihi1, ...); a backend executes it (native, torch, lava, ...).
+    A network is a TOML file in physical units, or a NIR graph. A target says which rules and
+    number formats hold (float64, lava, loihi1, ...); a backend executes it (native, torch, lava,
+    ...).
     """
 
 
