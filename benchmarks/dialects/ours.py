@@ -186,6 +186,7 @@ def agree(theirs: Result, mine: Result) -> Verdict:
     for a, b in zip(theirs.v, mine.v, strict=True):
         if until:
             scale = float(np.nanmax(np.abs(a)))
-            apart = float(np.nanmax(np.abs(a - b)[:until]))
+            rows = np.abs(a - b)[:until]
+            apart = float(rows[~np.isnan(rows)].max(initial=0.0))
             verdict.apart = max(verdict.apart, apart / scale if scale else apart)
     return verdict

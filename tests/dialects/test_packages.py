@@ -63,6 +63,7 @@ def test_every_simulator_that_installs_is_there() -> None:
     """A record of a simulator is compared here, or by its own runtime, or says by what."""
     here = {circuit.options["target"] for circuit, _ in GOLDEN}
     elsewhere = {
+        "lava": "tests/lava",
         "lava-float": "tests/lava",
         "nengo-loihi": "tests/golden",
         "brian2-loihi": "tests/golden",
