@@ -22,6 +22,7 @@ from neurohw.analysis.distance import (
     van_rossum,
     victor_purpura,
 )
+from neurohw.analysis.energy import Work, work_of
 from neurohw.analysis.fi import FICurve, fi_curve
 from neurohw.analysis.intervals import (
     Bursts,
@@ -93,4 +94,6 @@ __all__ = [
     "trial_moments",
     "van_rossum",
     "victor_purpura",
+    "Work",
+    "work_of",
 ]

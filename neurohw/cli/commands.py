@@ -16,7 +16,7 @@ from neurohw.cli.data import Data, read_data
 from neurohw.cli.explaining import explain_pairs, print_explanation
 from neurohw.cli.front import fail
 from neurohw.cli.look import console, progress
-from neurohw.cli.results import print_comparison, print_run, summary
+from neurohw.cli.results import energy_line, print_comparison, print_run, summary
 from neurohw.cli.source import (
     FIRST,
     Dt,
@@ -71,6 +71,7 @@ def run(
     from neurohw.run import run_program, with_spikes
 
     report = inputs = None
+    chosen = ""
     if source.network is None or source.spec is None:
         source.refuse(target=target, dt=dt, trials=trials, seed=seed, method=method, data=data)
         program, count = source.program, source.steps(duration, steps)
@@ -82,9 +83,10 @@ def run(
         spec = schedule(
             source.spec, dt=dt, duration=duration, steps=steps, trials=trials, seed=seed
         )
+        chosen = target or next(iter(spec.targets), "float64")
         lowered = lower(
             source.network,
-            source.rules(target or next(iter(spec.targets), "float64")),
+            source.rules(chosen),
             dt=spec.dt,
             trials=spec.trials,
             seed=spec.seed,
@@ -111,7 +113,10 @@ def run(
     if as_json:
         print(_json(summary(recording, report)))
         return
-    print_run(recording, report)
+    energy = ""
+    if report is not None:
+        energy = energy_line(program, recording, source.rules(chosen))
+    print_run(recording, report, energy)
     if out is not None:
         console().print(f"saved {out}")
 

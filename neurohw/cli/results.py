@@ -10,10 +10,19 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from neurohw.lowering import LoweringReport
+    from neurohw.program import Program
     from neurohw.recording import LedgerEntry, Recording
     from neurohw.run import Crosscheck
+    from neurohw.targets import Target
 
-__all__ = ["ledger_tables", "print_comparison", "print_run", "report_tables", "summary"]
+__all__ = [
+    "energy_line",
+    "ledger_tables",
+    "print_comparison",
+    "print_run",
+    "report_tables",
+    "summary",
+]
 
 STYLES = {"DIVERGES": "bold red", "bit-identical": "green", "within the float promise": "green"}
 
@@ -24,7 +33,24 @@ def _heading(out: Console, label: str, dt: float, steps: int, trials: int, seed:
     out.print(plain(label, "bold"), f": {span}, {many}, seed {seed}", sep="")
 
 
-def print_run(recording: Recording, report: LoweringReport | None) -> None:
+def energy_line(program: Program, recording: Recording, record: Target) -> str:
+    """What the synapses and neurons of a chip took by published figures; empty without any."""
+    from neurohw.analysis import work_of
+
+    cost = record.energy
+    if not (cost.synapse or cost.update):
+        return ""
+    work = work_of(program, recording)
+    total = work.synaptic_events * cost.synapse + work.updates * cost.update
+    text = f"{work.synaptic_events:,} synaptic events at {amount(cost.synapse, 'J')}"
+    if cost.update:
+        text += f", {work.updates:,} updates of neurons at {amount(cost.update, 'J')}"
+    if work.uncounted:
+        text += f"; without {', '.join(work.uncounted)}"
+    return f"energy: {amount(total, 'J')}: {text}. {cost.source}"
+
+
+def print_run(recording: Recording, report: LoweringReport | None, energy: str = "") -> None:
     out = console()
     r, p = recording, recording.probes
     steps, trials = p.steps, len(p.trials)
@@ -41,6 +67,9 @@ def print_run(recording: Recording, report: LoweringReport | None) -> None:
         out.print()
         report_tables(out, report)
     ledger_tables(out, r)
+    if energy:
+        out.print()
+        out.print(energy)
 
 
 def ledger_tables(out: Any, r: Recording) -> None:

@@ -21,7 +21,17 @@ from .words import phrase, title
 __all__ = ["NUMBERS", "Switch", "alternatives", "differences", "leaves", "switched"]
 
 METHOD = "method"
-_SAID = ("name", "title", "kind", "fidelity", "sources", "checked_against", "methods")
+_SAID = (
+    "name",
+    "title",
+    "kind",
+    "fidelity",
+    "sources",
+    "checked_against",
+    "methods",
+    "limits",
+    "energy",
+)
 _ELSEWHERE = ("number.arithmetic", "noise.note")
 NUMBERS = {
     "weights": "weights",

@@ -21,7 +21,7 @@ from .neuron import bind, linear, membrane
 from .numbers import Numbers
 from .part import NONE, Outcome, Part, ProbeMap, most_spikes
 from .programmable import lower_programmable
-from .refusal import refuse_signs
+from .refusal import refuse_signs, refuse_size
 from .report import Log, LoweringReport, Row
 from .sources import lower_driver, lower_relay
 from .timing import retime
@@ -95,6 +95,7 @@ def lower(
         )
     if not (np.isfinite(dt) and dt > 0):
         raise LoweringError("step length", where=network.name, got=dt, allowed="> 0 s")
+    refuse_size(network, record)
     log = Log()
     notes: list[str] = []
 

@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 
 from neurohw.errors import LoweringError
-from neurohw.network import Neuron
+from neurohw.network import CSR, Conv2D, Network, Neuron, Relay
+from neurohw.network.parts import Connection
 from neurohw.program import Conv, Dense, Edge, OneToOne, Weights
 from neurohw.targets import Target
 
@@ -16,7 +17,53 @@ from .neuron import Membrane
 from .part import Part
 from .wires import Wire
 
-__all__ = ["refuse_bias", "refuse_equations", "refuse_signs", "refuse_weights"]
+__all__ = ["refuse_bias", "refuse_equations", "refuse_signs", "refuse_size", "refuse_weights"]
+
+
+def refuse_size(network: Network, target: Target) -> None:
+    """Refuse a network that needs more than one chip holds."""
+    most, neurons = (
+        target.limits,
+        [p for p in network.populations if not isinstance(p.model, Relay)],
+    )
+    for what, got, allowed in (
+        ("neurons", sum(p.size for p in neurons), most.neurons),
+        ("inputs", sum(d.size for d in network.drivers), most.inputs),
+    ):
+        if allowed and got > allowed:
+            raise LoweringError(
+                f"the network does not fit on one {target.name}: too many {what}",
+                where=network.name,
+                got=got,
+                allowed=f"up to {allowed} ({most.source})",
+                fix="split the network, or leave layers out",
+            )
+    if not most.fan_in:
+        return
+    for p in neurons:
+        into = [_fan_in(c) for c in network.connections if c.target == p.name]
+        heard = np.sum([np.broadcast_to(n, (p.size,)) for n in into], axis=0) if into else 0
+        if np.max(heard) > most.fan_in:
+            raise LoweringError(
+                f"the network does not fit on one {target.name}: too many synapses of one neuron",
+                where=f"{p.name}[{int(np.argmax(heard))}]",
+                got=int(np.max(heard)),
+                allowed=f"up to {most.fan_in} ({most.source})",
+                fix="use fewer inputs, or split the population",
+                origin=p.origin.place,
+            )
+
+
+def _fan_in(c: Connection) -> np.ndarray | int:
+    """Synapses of each target neuron; of a convolution, those of a neuron away from the edge."""
+    weight = c.weight
+    if isinstance(weight, CSR):
+        return np.diff(weight.indptr)
+    if isinstance(weight, Conv2D):
+        return int(np.prod(weight.data.shape[1:]))
+    if c.connectivity == "one_to_one":
+        return 1
+    return np.count_nonzero(weight, axis=1) if np.ndim(weight) == 2 else c.shape[1]
 
 
 def refuse_equations(part: Part) -> None:

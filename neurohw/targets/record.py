@@ -15,6 +15,7 @@ from neurohw.errors import TargetError
 
 from .registers import Bias, Current, Threshold, Voltage, Weight
 from .simulator import CELL_WORDS, Arrival, Firing, Offers
+from .size import Energy, Limits
 
 __all__ = [
     "Bias",
@@ -160,6 +161,8 @@ class Target:
     weight: Weight = field(default_factory=Weight)
     delay: Delay = field(default_factory=Delay)
     noise: Noise = field(default_factory=Noise)
+    limits: Limits = field(default_factory=Limits)
+    energy: Energy = field(default_factory=Energy)
 
     def __post_init__(self) -> None:
         for where, got, allowed, fine in _dependent(self):
@@ -186,6 +189,10 @@ def _dependent(t: Target) -> Iterator[tuple[str, Any, str, bool]]:
         fine = CELL_WORDS.issuperset(cell.split())
         yield "offers.cells", cell, "words among " + ", ".join(sorted(CELL_WORDS)), fine
     yield "firing.most", t.firing.most, "1..2**20", 1 <= t.firing.most <= 2**20
+    sizes = (t.limits.neurons, t.limits.inputs, t.limits.fan_in)
+    yield "limits", sizes, "numbers of at least 0", min(sizes) >= 0
+    costs = (t.energy.synapse, t.energy.update)
+    yield "energy", costs, "joules, at least 0", min(costs) >= 0
     whole = (t.firing.most + 1).bit_count() == 1
     yield "firing.most", t.firing.most, "2**k - 1 on fixed point", whole or not t.fixed
     yield "firing.floor", t.firing.floor, "-inf..0", t.firing.floor <= 0
