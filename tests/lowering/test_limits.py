@@ -33,7 +33,7 @@ def net(target: str, inputs: int, size: int, weight: object = 1.0) -> nh.Network
             "xylo",
             16,
             1009,
-            r"fit on one xylo: too many neurons; got 1009; allowed: up to 1008 \(1000 hid",
+            r"one xylo: too many neurons; got 1009; allowed: up to 1008 \(1000 ",
         ),
         ("xylo", 17, 10, r"big: .*too many inputs; got 17; allowed: up to 16 "),
         ("odin", 257, 4, r"cells\[0\]: .*too many synapses of one neuron; got 257"),
