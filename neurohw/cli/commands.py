@@ -35,8 +35,12 @@ from neurohw.cli.source import (
 
 __all__ = ["compare", "run"]
 
-QUICK = 1_000_000
-"""Neurons times steps and trials up to which `compare` explains without being asked."""
+QUICK = 5_000
+"""Steps times populations and drivers up to which `compare` explains without being asked.
+
+An explanation takes some thirty runs of changed programs, each of which `reference` does in well
+under a second then; above that ask for it with --explain.
+"""
 DEFAULT_TARGETS = ("float64", "float32", "lava", "loihi1")
 
 
@@ -199,8 +203,8 @@ def compare(
                 progress=tick,
             )
             ran = list(dict.fromkeys(e.target for e in found.entries))
-            work = spec.steps * spec.trials * sum(x.size for x in source.network.populations)
-            if len(ran) > 1 and (why or (why is None and work <= QUICK)):
+            parts = len(source.network.populations) + len(source.network.drivers)
+            if len(ran) > 1 and (why or (why is None and spec.steps * parts <= QUICK)):
                 explanations = explain_pairs(
                     source.network, spec, list(map(source.rules, ran)), inputs=inputs, tick=tick
                 )

@@ -169,6 +169,7 @@ def explain(
     target = Variants(network, goal, setting, tick=tick)
     end, numbers = target.entry(()), target.numbers_of()
     variants = Variants(network, base, setting, tick=tick)
+    variants.problems.update(_other_noise(network, base, goal))
     switches = differences(base, goal)
     if goal.fixed and not base.fixed:
         variants.numbers = numbers
@@ -220,3 +221,16 @@ def _explanation(
         dict(variants.problems),
         runs,
     )
+
+
+def _other_noise(network: Network, base: Target, goal: Target) -> dict[str, str]:
+    """The kind of noise, where there is some: a chip's words cannot be drawn among floats."""
+    kinds = (base.noise.additive, goal.noise.additive)
+    if base.fixed == goal.fixed or kinds[0] == kinds[1]:
+        return {}
+    if not any(p.noise for p in network.populations):
+        return {}
+    return {
+        "noise.additive": f"{base.name} draws it by the rule {kinds[0]}, {goal.name} by "
+        f"{kinds[1]}; one cannot be given to the other"
+    }

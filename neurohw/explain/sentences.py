@@ -35,6 +35,7 @@ def explained(e: Explanation) -> str:
         rest = "no rule of the records, and no rounded number, explains it by itself"
         if e.left:
             rest += ": it is the arithmetic, integers against floats"
+            rest += ", or noise of another kind" if _noise(e) else ""
         return f"{head}; {rest}"
     text = [f"{head}: {_does(e, e.way[0])}"]
     for k, share in enumerate(e.way):
@@ -58,11 +59,17 @@ def _does(e: Explanation, s: Share) -> str:
     return f"{e.goal} {x.words('b')}, {e.base} {x.words('a')} ({x.title})"
 
 
+def _noise(e: Explanation) -> bool:
+    """Whether the two draw noise by rules that neither can take over."""
+    return any(path.startswith("noise.") for path in e.problems)
+
+
 def _shares(e: Explanation) -> str:
     parts = [f"{s.switch.title} {100 * s.share:.0f} %" for s in e.way]
     left = 100 * e.left / e.distance
     if e.left:
-        parts.append(f"the rest (arithmetic) {left:.0f} %")
+        what = "arithmetic, and noise of another kind" if _noise(e) else "arithmetic"
+        parts.append(f"the rest ({what}) {left:.0f} %")
     return f"Of the difference ({100 * e.distance:.0f} % of all spikes): " + ", ".join(parts) + "."
 
 

@@ -145,7 +145,9 @@ def test_files(tmp_path: Path, network: Net, error_of: Fails) -> None:
     assert "nope.toml: cannot read the file: No such file" in error_of("run", "nope.toml")
     assert "cannot read the program file" in error_of("run", "nope.nhw")
     line = error_of("run", network(name="small.json"))
-    assert "small.json: not a file neurohw runs; allowed: a network .toml, a NIR graph .nir," in line
+    assert (
+        "small.json: not a file neurohw runs; allowed: a network .toml, a NIR graph .nir," in line
+    )
     none = tmp_path / "none"
     for command, option, name in (
         ("run", "--out", "rec.nc"),

@@ -199,3 +199,18 @@ def test_shapley_values_of_many_rules_add_up():
     found = shapley(distance, many)
     for path, value in worth.items():  # an additive game: any order gives the same
         assert found[path] == pytest.approx(value)
+
+
+def test_noise_that_neither_can_take_over_is_named_with_the_arithmetic() -> None:
+    """loihi1 draws uniform words, float64 normal numbers: no rule to switch, and it is said."""
+    import neurohw as nh
+
+    net = nh.Network("noisy")
+    lif = nh.LIF(size=4, tau="20 ms", R=1.0, V_th=1.0, I_bias=1.2)
+    net.population("cells", lif, noise=[nh.AdditiveNoise(sigma=0.02)])
+    net.probe("cells", "spikes")
+    found = explain(net, "float64", "loihi1", dt=1e-3, steps=200, backend="reference")
+    assert found.left > 0 and "uniform8" in found.problems["noise.additive"]
+    assert "noise of another kind" in found.sentence
+    quiet = explain(net, "float64", "lava", dt=1e-3, steps=200, backend="reference")
+    assert "noise.additive" not in quiet.problems  # normal numbers there too
