@@ -13,13 +13,12 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 import torch
 from torch import nn
 
 from neurohw.errors import FormatError, NetworkError
 from neurohw.io.nir.graph import Graph, Node
-from neurohw.io.nir.maps import arrivals, scaled
+from neurohw.io.nir.maps import arrivals, compact, scaled
 from neurohw.io.nir.shapes import flatten, infer_shapes
 from neurohw.network import Conv2D
 from neurohw.network.units import Shown
@@ -137,7 +136,7 @@ def linear_map(parts: Sequence[Part], shape: Shape, where: str) -> Map:
         raise _again(error, names) from error
     (way,) = found.ways
     bias = None if np.ndim(found.bias) == 0 else np.asarray(found.bias)
-    return Map(gives, _compact(way.weight), bias)
+    return Map(gives, compact(way.weight), bias)
 
 
 def _said(shape: Shape | None) -> Any:
@@ -149,16 +148,6 @@ def _again(error: FormatError, names: dict[str, str]) -> NetworkError:
     got = {} if error.got is None else {"got": error.got}
     where = names.get(error.where, error.where)
     return NetworkError(error.what, where=where, allowed=error.allowed, fix=error.fix, **got)
-
-
-def _compact(weight: Any) -> Any:
-    """A matrix of which more than half is there, in full."""
-    if weight is None or isinstance(weight, Conv2D):
-        return weight
-    weight = sp.csr_array(weight)
-    weight.eliminate_zeros()
-    full = weight.nnz > 0.5 * math.prod(weight.shape)
-    return weight.toarray() if full else weight
 
 
 def times(weight: Any, factor: float) -> Any:

@@ -22,6 +22,7 @@ from neurohw.lowering.part import most_spikes
 from neurohw.lowering.report import WeightErrors
 from neurohw.lowering.wires import Wire, wires_of
 from neurohw.network import Network, Poisson, PooledPoisson, Regular, Relay
+from neurohw.network.order import sources_first
 from neurohw.network.waveforms import Waveform
 from neurohw.targets import Target, load_target
 
@@ -214,7 +215,9 @@ def _side(
         active |= more
     out: dict[str, _Population] = {}
     mean = dict(spikes)
-    for n in _forward(network):
+    names = [p.name for p in (*network.drivers, *network.populations)]
+    order = sources_first(names, [(c.source, c.target) for c in network.connections])
+    for n in sorted(models, key=order.__getitem__):
         x = neurons[n]
         if x is None:
             continue
@@ -230,18 +233,6 @@ def _side(
 def _can_fire(x: Neurons, arriving: np.ndarray, p: Any) -> bool:
     start = np.asarray(p.model.start(p.model.values)["V"]) - np.asarray(p.model.values["V_reset"])
     return bool(np.any(x.highest(arriving) >= x.threshold) or np.any(start >= x.threshold))
-
-
-def _forward(network: Network) -> list[str]:
-    """Populations, sources first where no cycle forbids it."""
-    left = [p.name for p in network.populations]
-    feeds = {n: {c.source for c in network.connections if c.target == n} for n in left}
-    order: list[str] = []
-    while left:
-        free = [n for n in left if not (feeds[n] & set(left)) - {n}] or left[:1]
-        order += free
-        left = [n for n in left if n not in free]
-    return order
 
 
 def _layer(

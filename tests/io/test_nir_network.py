@@ -13,16 +13,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from neurohw import run
 from neurohw.errors import FormatError
 from neurohw.io.nir import (
+    KINDS,
     Graph,
     Node,
     flatten,
     graph_of_network,
     infer_shapes,
     network_of_graph,
+    parse_nir,
     read_nir,
     recovered_dt,
     write_nir,
@@ -39,6 +43,7 @@ from neurohw.network import (
     SpikeArray,
     conv2d,
 )
+from neurohw.testing.nir_files import corpus, example_node, mutated
 
 torch = pytest.importorskip("torch")
 DT = 1e-3
@@ -508,3 +513,78 @@ def test_metadata_of_others_change_nothing(noted: dict[str, Any]) -> None:
     plain = network_of_graph(chain(fc, (name, node), size=3), dt=DT).network
     marked = Node(node.kind, node.fields, noted)
     assert network_of_graph(chain(fc, (name, marked), size=3), dt=DT).network == plain
+
+
+def test_a_linear_node_that_nothing_feeds() -> None:
+    fc = Node("Linear", {"weight": np.ones((3, 3))})
+    graph = Graph({"fc": fc, **dict([lif()])}, (("fc", "lif"),))
+    with pytest.raises(FormatError, match=r"fc: nothing feeds this node; got Linear"):
+        network_of_graph(graph, dt=DT)
+
+
+def diamonds(count: int, delays: bool) -> Graph:
+    """Two ways from each Flatten to the next, one of them perhaps later by another time each."""
+    flat = Node("Flatten", {"start_dim": 0, "end_dim": -1, "input_type": (3,)})
+    nodes: dict[str, Node] = {"p0": Node("Input", {"shape": (3,)})}
+    edges = []
+    for k in range(count):
+        other = Node("Delay", {"delay": np.full(3, DT * 2.0**k)}) if delays else flat
+        nodes |= {f"a{k}": flat, f"b{k}": other, f"p{k + 1}": flat}
+        edges += [(f"p{k}", f"a{k}"), (f"p{k}", f"b{k}")]
+        edges += [(f"a{k}", f"p{k + 1}"), (f"b{k}", f"p{k + 1}")]
+    name, node = lif()
+    return Graph({**nodes, name: node}, (*edges, (f"p{count}", name)))
+
+
+def test_many_ways_become_one_or_are_refused() -> None:
+    """2**12 equal ways are one of that weight; 2**40 of different delays end at once."""
+    net = network_of_graph(diamonds(12, delays=False), dt=DT).network
+    (c,) = net.connections
+    node = lif()[1]
+    np.testing.assert_allclose(c.weight.toarray().diagonal(), 2**12 * node["r"] * DT / node["tau"])
+    with pytest.raises(FormatError, match=r"too many ways between neurons"):
+        network_of_graph(diamonds(40, delays=True), dt=DT)
+
+
+def test_what_a_circle_feeds_does_not_wait_with_it() -> None:
+    """Only what leads back within the circle takes a step, not what leaves it."""
+
+    def square() -> Node:
+        return Node("Linear", {"weight": np.eye(3)})
+
+    nodes = {"in": Node("Input", {"shape": (3,)}),
+             **{k: neuron("LIF", 3) for k in ("a", "b", "c", "out")},
+             **{k: square() for k in ("in-out", "in-c", "c-a", "a-b", "b-a", "b-out")}}  # fmt: skip
+    edges = [e for k in nodes if "-" in k for e in ((k[: k.index("-")], k), (k, k.split("-")[1]))]
+    net = network_of_graph(Graph(nodes, tuple(edges)), dt=DT).network
+    waits = {(c.source, c.target) for c in net.connections if c.delay}
+    assert waits == {("b", "a")}
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.data())
+def test_any_graph_is_a_network_or_refused(data: st.DataObject) -> None:
+    """Nodes of any kind, wired at random: nothing but FormatError."""
+    kinds = data.draw(st.lists(st.sampled_from(sorted(KINDS)), min_size=1, max_size=6))
+    nodes = {f"n{k}": example_node(kind) for k, kind in enumerate(kinds)}
+    names = st.sampled_from(sorted(nodes))
+    edges = data.draw(st.lists(st.tuples(names, names), max_size=9, unique=True))
+    try:
+        found = network_of_graph(Graph(nodes, tuple(edges)), dt=DT)
+    except FormatError:
+        return
+    found.network.check()
+
+
+def test_any_file_is_a_network_or_refused() -> None:
+    """Files with bytes and fields changed, as far as they are read."""
+    files = list(corpus().values())
+    read = 0
+    for seed in range(3000):
+        try:
+            graph = parse_nir(mutated(files, seed))
+            read += 1
+            network_of_graph(graph, dt=DT).network.check()
+        except FormatError:
+            continue
+    assert read > 100

@@ -8,11 +8,12 @@ where there is a synaptic current.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import numpy as np
 
 from neurohw.io.nir.graph import Graph
+from neurohw.network.order import sources_first
 
 __all__ = ["METADATA", "backward", "recovered_dt"]
 
@@ -62,29 +63,8 @@ def recovered_dt(graph: Graph) -> tuple[float, str] | None:
     return digits, f"{' and '.join(dict.fromkeys(said))} of every neuron"
 
 
-def backward(names: Iterable[str], sources: set[str], arcs: Iterable[tuple[str, str]]) -> set[
-    tuple[str, str]
-]:  # fmt: skip
-    """The arcs of circles that wait one step: those that lead back in the order of the graph.
-
-    The order: what is fed by nothing that is still to come; where only circles are left, that
-    which is nearest to an input, then by name.
-    """
+def backward(names: Collection[str], arcs: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+    """The arcs of circles that wait one step: those that lead back in the order of the graph."""
     arcs = set(arcs)
-    into: dict[str, set[str]] = {name: set() for name in names}
-    for a, b in arcs:
-        into[b].add(a)
-    distance = dict.fromkeys(sources, 0)
-    frontier = set(sources)
-    while frontier:
-        frontier = {b for a, b in arcs if a in frontier and b not in distance}
-        distance |= {b: max(distance.values()) + 1 for b in frontier}
-    order: dict[str, int] = {}
-    left = set(into)
-    while left:
-        free = [n for n in left if not (into[n] & left)]
-        chosen = sorted(free) or [min(left, key=lambda n: (distance.get(n, len(into)), n))]
-        for name in chosen:
-            order[name] = len(order)
-            left.discard(name)
+    order = sources_first(names, arcs)
     return {(a, b) for a, b in arcs if order[a] >= order[b]}

@@ -49,6 +49,7 @@ import numpy as np
 from neurohw.errors import FormatError
 from neurohw.io.nir.graph import Graph, Node
 from neurohw.io.nir.shapes import infer_shapes
+from neurohw.network.order import components
 
 __all__ = ["TORCH_NAMES", "facts", "holds"]
 
@@ -206,7 +207,7 @@ def facts(graph: Graph, *, inner: bool) -> dict[str, int]:
     kinds = {k: x.kind if isinstance(x, Node) else "" for k, x in graph.nodes.items()}
     fan = Counter(b for _, b in graph.edges)
     parts = {name: name.split(".") for name in graph.nodes}
-    pairs, component = _pairs(graph, kinds), _components(graph)
+    pairs, component = _pairs(graph, kinds), components(graph.nodes, graph.edges)
     four = len(kinds) == 4 and sum(k in ("Input", "Output") for k in kinds.values()) == 2
     return {
         "inputs": len(graph.inputs),
@@ -261,36 +262,3 @@ def _misordered(graph: Graph, component: Mapping[str, int]) -> int:
         if b in place
     )
     return late + (last not in graph.outputs)
-
-
-def _components(graph: Graph) -> dict[str, int]:
-    """Node -> number of its strongly connected component (Tarjan, without recursion)."""
-    targets: dict[str, list[str]] = {name: [] for name in graph.nodes}
-    for a, b in graph.edges:
-        targets[a].append(b)
-    index: dict[str, int] = {}
-    low: dict[str, int] = {}
-    stack: list[str] = []
-    component: dict[str, int] = {}
-    for root in graph.nodes:
-        work = [] if root in index else [(root, iter(targets[root]))]
-        while work:
-            name, rest = work[-1]
-            if name not in index:
-                index[name] = low[name] = len(index)
-                stack.append(name)
-            for other in rest:
-                if other not in index:
-                    work.append((other, iter(targets[other])))
-                    break
-                if other not in component:
-                    low[name] = min(low[name], index[other])
-            else:
-                work.pop()
-                if work:
-                    before = work[-1][0]
-                    low[before] = min(low[before], low[name])
-                if low[name] == index[name]:
-                    while name not in component:
-                        component[stack.pop()] = index[name]
-    return component

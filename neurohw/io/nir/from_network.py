@@ -263,4 +263,4 @@ def _inside_a_circle(network: Network, c: Connection) -> bool:
 
     names = [n.name for n in (*network.drivers, *network.populations)]
     arcs = [(x.source, x.target) for x in network.connections]
-    return (c.source, c.target) in backward(names, {d.name for d in network.drivers}, arcs)
+    return (c.source, c.target) in backward(names, arcs)

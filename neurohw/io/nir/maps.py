@@ -7,8 +7,9 @@ but one convolution keeps its kernel. A sum over several ways is several :class:
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,8 @@ from neurohw.io.nir.shapes import Flat, Ports
 from neurohw.network import Conv2D, conv2d
 from neurohw.network.units import Shown
 
-__all__ = ["LINEAR", "MAX_SYNAPSES", "Arrival", "Way", "arrivals", "as_matrix", "scaled"]
+__all__ = ["LINEAR", "MAX_SYNAPSES", "Arrival", "Way", "arrivals", "as_matrix",
+           "compact", "scaled"]  # fmt: skip
 
 Array = np.ndarray
 LINEAR = frozenset(
@@ -29,6 +31,10 @@ LINEAR = frozenset(
 )  # fmt: skip
 MAX_SYNAPSES = 10**8
 """Entries of a matrix that is made from a file."""
+MAX_WAYS = 10**5
+"""Pairs of a source and a node that it reaches by linear nodes, each delay by itself."""
+MAX_DELAYS = 64
+"""Different delays from one source to one place."""
 
 
 @dataclass(frozen=True)
@@ -45,15 +51,12 @@ class Way:
         In s, of each element where it arrives.
     before : array of shape (n_source,) or float
         In s, of each element of the source.
-    through : tuple of str
-        Paths of the nodes on the way.
     """
 
     source: str
     weight: Any = None
     delay: Any = 0.0
     before: Any = 0.0
-    through: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,7 @@ def arrivals(flat: Flat, ports: Mapping[str, Ports], origin: str) -> dict[str, A
         into[b].append(a)
     given: dict[str, Arrival] = {}  # by linear nodes that are fed, by their path
     found: dict[str, Arrival] = {}
+    ways = 0
     for path in _order(flat, into, origin):
         node, size = flat.nodes[path], _size(ports[path].takes, path, origin)
         parts = []
@@ -90,8 +94,16 @@ def arrivals(flat: Flat, ports: Mapping[str, Ports], origin: str) -> dict[str, A
                     allowed="as many elements on both sides",
                 )  # fmt: skip
             parts.append(given.get(a) or Arrival((Way(a),)))
-        arrival = _sum(parts)
+        arrival = _sum(parts, size)
         found[path] = arrival
+        ways += len(arrival.ways)
+        most = max(Counter(w.source for w in arrival.ways).values(), default=0)
+        if ways > MAX_WAYS or most > MAX_DELAYS:
+            raise FormatError(
+                "too many ways between neurons", origin=origin, where=path,
+                got=Shown(f"{most} different delays from one of them, {ways} ways so far"),
+                allowed=f"up to {MAX_DELAYS} and {MAX_WAYS}",
+            )  # fmt: skip
         if node.kind in LINEAR and into[path]:
             given[path] = _through(path, node, arrival, ports[path], origin)
     return found
@@ -137,31 +149,27 @@ def _size(shape: tuple[int, ...] | None, path: str, origin: str) -> int:
     return math.prod(shape)
 
 
-def _sum(parts: list[Arrival]) -> Arrival:
-    """All together; two ways from one source with one delay become one."""
-    ways: list[Way] = []
+def _sum(parts: list[Arrival], size: int) -> Arrival:
+    """All together, ``size`` elements; ways from one source with one delay become one."""
+    ways: dict[str, list[Way]] = {}
     bias: Any = 0.0
     for part in parts:
         bias = bias + part.bias
         for way in part.ways:
-            twin = next((k for k, w in enumerate(ways) if _alike(w, way)), None)
-            if twin is None:
-                ways.append(way)
-                continue
-            other = ways[twin]
-            both = as_matrix(other.weight) + as_matrix(way.weight)
-            ways[twin] = Way(way.source, both, way.delay, way.before, other.through + way.through)
-    return Arrival(tuple(ways), bias)
+            known = ways.setdefault(way.source, [])
+            for k, w in enumerate(known):
+                if np.array_equal(w.delay, way.delay) and np.array_equal(w.before, way.before):
+                    both = _matrix(w.weight, size) + _matrix(way.weight, size)
+                    known[k] = replace(w, weight=sp.csr_array(both))
+                    break
+            else:
+                known.append(way)
+    return Arrival(tuple(w for known in ways.values() for w in known), bias)
 
 
-def _alike(a: Way, b: Way) -> bool:
-    return (
-        a.source == b.source
-        and a.weight is not None
-        and b.weight is not None
-        and np.array_equal(a.delay, b.delay)
-        and np.array_equal(a.before, b.before)
-    )
+def _matrix(weight: Any, size: int) -> Any:
+    """Any weight of a way as a csr_array."""
+    return sp.eye_array(size, format="csr") if weight is None else as_matrix(weight)
 
 
 def as_matrix(weight: Any) -> Any:
@@ -172,18 +180,25 @@ def as_matrix(weight: Any) -> Any:
     return sp.csr_array((weight.data.ravel()[places], (targets, sources)), shape=weight.shape)
 
 
+def compact(weight: Any) -> Any:
+    """A matrix without zeros, in full where more than half of it is there; others as they are."""
+    if weight is None or isinstance(weight, Conv2D):
+        return weight
+    weight = sp.csr_array(weight)
+    weight.eliminate_zeros()
+    full = weight.nnz > 0.5 * math.prod(weight.shape)
+    return weight.toarray() if full else weight
+
+
 def _through(path: str, node: Node, arrival: Arrival, ports: Ports, origin: str) -> Arrival:
     """What a linear node makes of what arrives."""
     if node.kind in ("Input", "Output", "Flatten"):
-        ways = [Way(w.source, w.weight, w.delay, w.before, (*w.through, path))
-                for w in arrival.ways]  # fmt: skip
-        return Arrival(tuple(ways), arrival.bias)
+        return arrival
     takes, gives = _size(ports.takes, path, origin), _size(ports.gives, path, origin)
     if node.kind == "Delay":
         delay = np.broadcast_to(node["delay"].ravel(), (gives,))
         delay = float(delay[0]) if np.all(delay == delay[0]) else delay
-        ways = [Way(w.source, w.weight, w.delay + delay, w.before, (*w.through, path))
-                for w in arrival.ways]  # fmt: skip
+        ways = [replace(w, delay=w.delay + delay) for w in arrival.ways]
         return Arrival(tuple(ways), arrival.bias)
     step = _step(path, node, ports, origin)
     ways = []
@@ -193,12 +208,13 @@ def _through(path: str, node: Node, arrival: Arrival, ports: Ports, origin: str)
             if way.weight is not None and node.kind != "Scale":
                 raise FormatError(
                     "delays that differ between two matrices", origin=origin, where=path,
-                    got=Shown(" -> ".join(way.through)), allowed="one delay for all, or at one end",
+                    got=Shown(f"the way from {way.source}"),
+                    allowed="one delay for all, or at one end",
                 )  # fmt: skip
             if node.kind != "Scale":
                 before, delay = before + delay, 0.0
         weight = _composed(step, way.weight, path, origin)
-        ways.append(Way(way.source, weight, delay, before, (*way.through, path)))
+        ways.append(Way(way.source, weight, delay, before))
     bias: Any = arrival.bias
     if np.any(bias):
         bias = as_matrix(step) @ np.broadcast_to(bias, (takes,))

@@ -10,7 +10,7 @@ record (``arrival.jump``), as all else that NIR leaves open: decay, comparison, 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -22,7 +22,7 @@ from neurohw.errors import FormatError, NeurohwError
 from neurohw.io.nir.cells import SILENT, Cell, cells_of, count, neuron, noise_of, place
 from neurohw.io.nir.clock import backward, recovered_dt
 from neurohw.io.nir.graph import Graph, some
-from neurohw.io.nir.maps import LINEAR, Arrival, Way, arrivals, as_matrix, scaled
+from neurohw.io.nir.maps import LINEAR, Arrival, Way, arrivals, as_matrix, compact, scaled
 from neurohw.io.nir.shapes import Flat, Ports, flatten, infer_shapes
 from neurohw.network import AnalogInput, Conv2D, Delta, Exponential, Network, Regular, SpikeArray
 from neurohw.network.units import Shown, to_si
@@ -110,8 +110,8 @@ def network_of_graph(
                           "CubaLI or CubaLIF", got=Shown(", ".join(sorted({n.kind for n in
                           flat.nodes.values()})) or "no node"))  # fmt: skip
     arcs = {(w.source, path) for path, c in cells.items() for w in c.arrival.ways}
-    _only_spikes(flat, arcs, origin)
-    back = backward([*given, *cells], set(given), arcs)
+    _only_spikes(flat, arcs, {*given, *cells}, origin)
+    back = backward([*given, *cells], arcs)
     notes += [f"{b}: what comes back from {a} takes one step" for a, b in sorted(back)]
     for path, cell in cells.items():
         with _told(path, origin):
@@ -154,13 +154,21 @@ def _step(graph: Graph, dt: Any, origin: str, notes: list[str]) -> float:
     return found[0]
 
 
-def _only_spikes(flat: Flat, arcs: set[tuple[str, str]], origin: str) -> None:
+def _only_spikes(
+    flat: Flat, arcs: set[tuple[str, str]], known: Collection[str], origin: str
+) -> None:
+    """Refuse what is no source of spikes: neurons that send V, linear nodes that nothing feeds."""
     for a, b in sorted(arcs):
         if flat.nodes[a].kind in SILENT:
             raise FormatError(
                 "V of a neuron that does not spike feeds another one", origin=origin,
                 where=f"{a} -> {b}", got=Shown(flat.nodes[a].kind),
                 allowed="connections that carry spikes", fix="cut the graph there",
+            )  # fmt: skip
+        if a not in known:
+            raise FormatError(
+                "nothing feeds this node", origin=origin, where=a, got=Shown(flat.nodes[a].kind),
+                allowed="an Input or neurons before it",
             )  # fmt: skip
 
 
@@ -240,12 +248,7 @@ def _weight(way: Way, factor: Array, size: int) -> Any:
     if isinstance(way.weight, Conv2D):
         if np.all(factor == factor[0]):
             return scaled(way.weight, float(factor[0]))
-    matrix = sp.csr_array(
-        sp.dia_array((factor[None], [0]), shape=(size, size)) @ as_matrix(way.weight)
-    )
-    assert matrix.shape is not None
-    full = matrix.nnz > 0.5 * matrix.shape[0] * matrix.shape[1]
-    return matrix.toarray() if full else matrix
+    return compact(sp.dia_array((factor[None], [0]), shape=(size, size)) @ as_matrix(way.weight))
 
 
 def _delay(way: Way, weight: Any, late: float) -> Any:
@@ -261,10 +264,19 @@ def _delay(way: Way, weight: Any, late: float) -> Any:
 
 
 def _left_out(
-    flat: Flat, found: Mapping[str, Arrival], cells: Mapping[str, Cell], given: list[str]
+    flat: Flat, found: Mapping[str, Arrival], cells: Collection[str], given: Collection[str]
 ) -> list[str]:
     """Linear nodes behind the last neurons, which no neuron hears."""
-    heard = {p for c in cells.values() for w in c.arrival.ways for p in w.through}
+    into: dict[str, list[str]] = {}
+    for a, b in flat.edges:
+        into.setdefault(b, []).append(a)
+    heard: set[str] = set()
+    waiting = [a for path in cells for a in into.get(path, [])]
+    while waiting:
+        path = waiting.pop()
+        if path not in heard and flat.nodes[path].kind in LINEAR:
+            heard.add(path)
+            waiting += into.get(path, [])
     gone = [
         path
         for path, node in flat.nodes.items()
