@@ -73,15 +73,8 @@ def _reached(conv: Conv) -> np.ndarray:
     groups, (channels, rows, columns) = conv.groups, conv.input_shape
     used = (conv.data != 0).reshape(groups, outs // groups, each, height, width).sum(axis=1)
     used = used.reshape(channels, height, width)  # kernel entries that a channel meets
-    found = np.zeros((channels, rows, columns), np.int64)
-    after = [
-        (n + 2 * p - d * (k - 1) - 1) // s + 1
-        for n, k, s, p, d in zip((rows, columns), (height, width), conv.stride, conv.padding,
-                                 conv.dilation, strict=True)
-    ]  # fmt: skip
-    for r, q in np.ndindex(height, width):
-        y = np.arange(after[0]) * conv.stride[0] + r * conv.dilation[0] - conv.padding[0]
-        x = np.arange(after[1]) * conv.stride[1] + q * conv.dilation[1] - conv.padding[1]
-        y, x = y[(y >= 0) & (y < rows)], x[(x >= 0) & (x < columns)]
-        found[:, y[:, None], x] += used[:, r, q][:, None, None]
-    return found.ravel()
+    met = [  # how often an entry of the kernel lies on a row, and on a column
+        (conv.reach(axis)[..., None] == np.arange(n)).sum(axis=0)
+        for axis, n in enumerate((rows, columns))
+    ]
+    return np.einsum("crq,rv,qu->cvu", used, *met).ravel()

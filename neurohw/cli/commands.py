@@ -75,27 +75,17 @@ def run(
     from neurohw.run import run_program, with_spikes
 
     report = inputs = None
-    chosen = ""
+    record = None
     if source.network is None or source.spec is None:
         source.refuse(target=target, dt=dt, trials=trials, seed=seed, method=method, data=data)
         program, count = source.program, source.steps(duration, steps)
         assert program is not None
     else:
-        from neurohw.lowering import lower
-
         inputs, steps = read_data(data, source, duration, steps)
         spec = schedule(
             source.spec, dt=dt, duration=duration, steps=steps, trials=trials, seed=seed
         )
-        chosen = target or next(iter(spec.targets), "float64")
-        lowered = lower(
-            source.network,
-            source.rules(chosen),
-            dt=spec.dt,
-            trials=spec.trials,
-            seed=spec.seed,
-            method=method,
-        )
+        record, lowered = source.lowered(target, spec, method)
         program, report, count = lowered.program, lowered.report, spec.steps
     program = with_spikes(program)
     if losses:
@@ -118,8 +108,8 @@ def run(
         print(_json(summary(recording, report)))
         return
     energy = ""
-    if report is not None:
-        energy = energy_line(program, recording, source.rules(chosen))
+    if record is not None:
+        energy = energy_line(program, recording, record)
     print_run(recording, report, energy)
     if out is not None:
         console().print(f"saved {out}")
@@ -190,10 +180,11 @@ def compare(
             spec = schedule(
                 source.spec, dt=dt, duration=duration, steps=steps, trials=trials, seed=seed
             )
+            records = list(map(source.rules, names(targets) or spec.targets or DEFAULT_TARGETS))
             found = compare_network(
                 source.network,
                 backends=chosen,
-                targets=list(map(source.rules, names(targets) or spec.targets or DEFAULT_TARGETS)),
+                targets=records,
                 dt=spec.dt,
                 steps=spec.steps,
                 trials=spec.trials,
@@ -202,12 +193,11 @@ def compare(
                 inputs=inputs,
                 progress=tick,
             )
-            ran = list(dict.fromkeys(e.target for e in found.entries))
+            took_part = {e.target for e in found.entries}
+            ran = [record for record in records if record.name in took_part]
             parts = len(source.network.populations) + len(source.network.drivers)
             if len(ran) > 1 and (why or (why is None and spec.steps * parts <= QUICK)):
-                explanations = explain_pairs(
-                    source.network, spec, list(map(source.rules, ran)), inputs=inputs, tick=tick
-                )
+                explanations = explain_pairs(source.network, spec, ran, inputs=inputs, tick=tick)
     if len(found.entries) < 2:
         told = "; ".join(f"{s.backend}/{s.target}: {s.reason}" for s in found.skipped)
         fail(

@@ -47,18 +47,8 @@ def show(
             fail("a program file holds no report", where=str(file), fix="give the network's .toml")
         program = source.program
     else:
-        from neurohw.lowering import lower
-
         spec = schedule(source.spec, dt=dt, trials=trials, seed=seed)
-        target = target or next(iter(spec.targets), "float64")
-        lowered = lower(
-            source.network,
-            source.rules(target),
-            dt=spec.dt,
-            trials=spec.trials,
-            seed=spec.seed,
-            method=method,
-        )
+        _, lowered = source.lowered(target, spec, method)
         program = lowered.program
     assert program is not None
     out = console()

@@ -15,6 +15,7 @@ import typer
 from neurohw.cli.front import fail
 
 if TYPE_CHECKING:
+    from neurohw.lowering import Lowered
     from neurohw.network import Network, RunSpec
     from neurohw.program import Program
     from neurohw.targets import Target
@@ -80,6 +81,15 @@ class Source:
             others = tuple(m for m in record.methods if m != "euler")
             return dataclasses.replace(record, methods=("euler", *others))
         return record
+
+    def lowered(self, target: str, spec: RunSpec, method: str) -> tuple[Target, Lowered]:
+        """The network as a target has it, and its record; not named, it is the file's first."""
+        from neurohw.lowering import lower
+
+        assert self.network is not None
+        record = self.rules(target or next(iter(spec.targets), "float64"))
+        return record, lower(self.network, record, dt=spec.dt, trials=spec.trials, seed=spec.seed,
+                             method=method)  # fmt: skip
 
     def refuse(self, **options: Any) -> None:
         """Refuse options that a program leaves no room for."""

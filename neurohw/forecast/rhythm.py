@@ -55,13 +55,10 @@ class Rhythm:
         ``synapses``: ``delta`` or ``current``.
         """
         rule = record.refractory
-        asked = np.asarray(getattr(model, "t_ref", 0.0), np.float64) / dt
-        if rule.first == "spike_step":
-            asked = np.maximum(asked - 1, 0)
-        up = np.ceil(np.rint(asked * 2**15) / 2**15)
-        asked = up if rule.rounding == "up" else np.rint(asked)
-        low, high = (x + rule.blocked_offset for x in (rule.register_min, rule.register_max))
-        blocked = np.where(asked > 0, np.clip(asked, max(low, 0), max(high, 0)), 0.0)
+        period = np.asarray(getattr(model, "t_ref", 0.0), np.float64) / dt
+        blocked = np.zeros_like(period)  # a record without a period blocks nothing
+        if np.any(period):
+            blocked = np.clip(rule.whole(rule.blocked(period)), *rule.limits)
         late = record.reset.timing == "next_step"
         return Rhythm(
             kind=kind,

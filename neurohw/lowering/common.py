@@ -64,8 +64,7 @@ def refractory_period(
     if not (np.any(blocked) or np.any(jitter)):
         return None
     rule, where = target.refractory, f"{name}.t_ref"
-    low = max(rule.register_min + rule.blocked_offset, 0)
-    high = min(rule.register_max + rule.blocked_offset, _STEPS.hi)
+    low, high = (min(steps, _STEPS.hi) for steps in rule.limits)
     if rule.register_max == 0:
         raise LoweringError(
             f"{target.name} has no refractory period",
@@ -75,11 +74,11 @@ def refractory_period(
         )
     asked, note = blocked, ""
     if rule.first == "spike_step":
-        blocked, note = np.maximum(blocked - 1, 0), "counted from the step of the spike"
-    mean = np.rint(blocked)
-    if rule.rounding == "up":  # of what binary fractions hold: 20 steps may come as 20.000000000001
-        mean = np.ceil(np.rint(blocked * 2**15) / 2**15)
+        note = "counted from the step of the spike"
+    if rule.rounding == "up":
         note = "rounded up"
+    blocked = rule.blocked(blocked)
+    mean = rule.whole(blocked)
     if np.any(mean > high):
         raise LoweringError(
             "refractory period too long",

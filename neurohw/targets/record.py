@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import numpy as np
+
 from neurohw.errors import TargetError
 
 from .registers import Bias, Current, Threshold, Voltage, Weight
@@ -116,6 +118,25 @@ class Refractory:
     blocked_offset: int = 0
     first: Literal["next_step", "spike_step"] = "next_step"
     rounding: Literal["nearest", "up"] = "nearest"
+
+    @property
+    def limits(self) -> tuple[int, int]:
+        """Least and most steps that the register can block."""
+        low, high = self.register_min + self.blocked_offset, self.register_max + self.blocked_offset
+        return max(low, 0), max(high, 0)
+
+    def blocked(self, period: np.ndarray) -> np.ndarray:
+        """Of a period in steps, those after the step of the spike."""
+        return np.maximum(period - 1, 0) if self.first == "spike_step" else period
+
+    def whole(self, steps: np.ndarray) -> np.ndarray:
+        """Rounded to whole steps; up: of what 15 binary fractions hold.
+
+        20 steps may come as 20.000000000001.
+        """
+        if self.rounding == "up":
+            return np.ceil(np.rint(steps * 2**15) / 2**15)
+        return np.rint(steps)
 
 
 @dataclass(frozen=True, kw_only=True)

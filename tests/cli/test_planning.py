@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -111,6 +112,16 @@ def test_compare_ends_in_the_rules(file):
     assert "integration method" in done.stdout.splitlines()[-1]
     quiet = neurohw("compare", file, "--backends", "reference", "--no-explain")
     assert "integration method" not in quiet.stdout
+
+
+def test_compare_explains_records_given_by_path(file, tmp_path):
+    record = (files("neurohw.targets") / "snntorch.toml").read_text()
+    path = tmp_path / "mine.toml"
+    path.write_text(record.replace('name = "snntorch"', 'name = "mine"'))
+    done = neurohw("compare", file, "--backends", "reference", "--targets", f"float32,{path}")
+    assert done.returncode == 0, done.stderr
+    last = done.stdout.splitlines()[-1]
+    assert last.startswith("float32 and mine: ") and "integration method" in last
 
 
 def test_data_from_a_file(file, tmp_path):
