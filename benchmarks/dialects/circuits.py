@@ -8,13 +8,26 @@ this is read in the environment of every package.
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-__all__ = ["DT", "STEPS", "Circuit", "Layer", "Result", "draw", "load", "load_results", "save"]
+__all__ = [
+    "DT",
+    "STEPS",
+    "Circuit",
+    "Layer",
+    "Result",
+    "answer",
+    "draw",
+    "load",
+    "load_results",
+    "save",
+]
 
 Array = np.ndarray
 DT, STEPS, INPUTS, SIZES = 1e-3, 1000, 12, (10, 8)
@@ -200,3 +213,10 @@ def load_results(path: Path) -> list[Result]:
                    [data[f"{k}/{j}/v"] for j in range(len(c["layers"]))])
             for k, c in enumerate(heads)
         ]  # fmt: skip
+
+
+def answer(run: Callable[[Circuit], Result], **about: str) -> None:
+    """The command line of a package: ``PACKAGE IN.npz OUT.npz``."""
+    package, source, sink = sys.argv[1:]
+    circuits, _ = load(Path(source))
+    save(Path(sink), circuits, [run(c) for c in circuits], {"package": package, **about})

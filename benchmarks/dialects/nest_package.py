@@ -6,12 +6,9 @@ A spike of step k has the time stamp k + 1, and V after step k is that of time k
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import nest
 import numpy as np
-from circuits import DT, Array, Circuit, Result, load, save
+from circuits import DT, Array, Circuit, Result, answer
 
 MS = 1e3
 
@@ -64,7 +61,4 @@ def run(circuit: Circuit) -> Result:
 
 
 if __name__ == "__main__":
-    package, given, sink = sys.argv[1:]
-    circuits, _ = load(Path(given))
-    about = {"package": package, "version": nest.__version__, "numpy": np.__version__}
-    save(Path(sink), circuits, [run(c) for c in circuits], about)
+    answer(run, version=nest.__version__, numpy=np.__version__)

@@ -8,13 +8,13 @@ numbers, in float32, since packages leave that order to a matrix product.
 from __future__ import annotations
 
 import sys
+from functools import partial
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from circuits import DT, Array, Circuit, Layer, Result, load, save
+from circuits import DT, Array, Circuit, Layer, Result, answer
 
 
 class Bits:
@@ -240,8 +240,6 @@ def snntorch(layer: Layer, before: Array, options: dict[str, Any]) -> tuple[Arra
 
 
 if __name__ == "__main__":
-    package, source, sink = sys.argv[1:]
-    circuits, _ = load(Path(source))
-    results = [run(c, globals()[package]) for c in circuits]
-    about = {"package": package, "version": version(package), "torch": torch.__version__}
-    save(Path(sink), circuits, results, about)
+    package = sys.argv[1]
+    answer(partial(run, layer_of=globals()[package]), version=version(package),
+           torch=torch.__version__)  # fmt: skip
