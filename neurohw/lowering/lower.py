@@ -213,10 +213,8 @@ def _delays(wires: list[Wire], latency: dict[str, int], target: Target) -> dict[
                 "delay too long",
                 where=f"{w.where}.delay",
                 origin=w.origin,
-                got=f"{w.delay} steps"
-                + (f" and {shift} for retiming" if shift else "")
-                + f", a register value of {out[i] - target.delay.extra}",
-                allowed=f"0..{target.delay.max} on {target.name}",
+                got=f"{w.delay} steps" + (f" and {shift} for retiming" if shift else ""),
+                allowed=f"up to {longest} step{'s' * (longest != 1)} on {target.name}",
                 fix="use a longer step",
             )
     return out
