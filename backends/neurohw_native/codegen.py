@@ -31,9 +31,10 @@ from neurohw_native.jit import barrier, choose, jit, wide
 from neurohw_native.records import (
     append, copy, give, grow, moments, record, spread, spread_all, take, watch_all,
 )
+from neurohw_native.room import empty, empty2, zeros, zeros2, zeros3
 from neurohw_native.spikes import (
-    SLACK, deliver_bytes, deliver_dense, deliver_one, deliver_same, deliver_sparse, fired,
-    ring_load, ring_store, spiking,
+    SLACK, deliver_bytes, deliver_dense, deliver_one, deliver_same, deliver_sparse, eights,
+    fired, ring_load, ring_store, spiking,
 )
 from neurohw_native.timers import (
     AHEAD, arrange, first_events, later_events, stretch, timers_load, timers_store, waiting,

@@ -65,7 +65,7 @@ def _states(f: Frame, p: int, plan: PopPlan) -> None:
             f.arguments.append(f"S{p}_{j}")
             where = f"b0, B, siz[{p}], e{p}, w{p})"
             f.begin += [
-                f"s{p}_{j} = np.zeros(z{p}, S{p}_{j}.dtype)",
+                f"s{p}_{j} = zeros(z{p}, S{p}_{j}.dtype)",
                 f"take(S{p}_{j}, s{p}_{j}, {where}",
             ]
             f.end.append(f"give(s{p}_{j}, S{p}_{j}, {where}")
@@ -80,7 +80,7 @@ def _params(f: Frame, p: int, plan: PopPlan) -> None:
         if rows:
             f.share("params", kind)
             f.begin += [
-                f"q{p}{kind} = np.zeros(({len(rows)}, z{p}), {NUMPY[kind]})",
+                f"q{p}{kind} = zeros2({len(rows)}, z{p}, {NUMPY[kind]})",
                 f"spread_all(P{kind}, q{p}{kind}, pst, {len(k.params)}, b0, e{p}, B, w{p})",
             ]
             f.begin += [f"q{p}_{names.index(n)} = q{p}{kind}[{m}]" for n, m in rows.items()]
@@ -94,7 +94,7 @@ def _inputs(f: Frame, p: int, plan: PopPlan) -> None:
         k.externals.append((q.name, str(q.nodes[i].attrs["name"]), ""))
         k.arrays.append(("external", *k.externals[-1][:2]))
         f.arguments.append(f"X{p}_{j}")
-        f.begin.append(f"x{p}_{j} = np.zeros((rows, z{p}), X{p}_{j}.dtype)")
+        f.begin.append(f"x{p}_{j} = zeros2(rows, z{p}, X{p}_{j}.dtype)")
     for j, port in enumerate(q.ports):
         if port.name in plan.ahead:
             k.externals.append((q.name, port.name, "port"))
@@ -102,36 +102,36 @@ def _inputs(f: Frame, p: int, plan: PopPlan) -> None:
             f.arguments.append(f"Y{p}_{j}")
         if port.name in plan.ports:
             kind = kind_of(port.dtype, plan.ports[port.name])
-            f.begin.append(f"a{p}_{j} = np.zeros((rows, z{p}), {NUMPY[kind]})")
+            f.begin.append(f"a{p}_{j} = zeros2(rows, z{p}, {NUMPY[kind]})")
             if kind[0] == "i":
-                f.begin.append(f"h{p} = np.zeros(w{p}, np.int16)")
+                f.begin.append(f"h{p} = zeros(w{p}, np.int16)")
 
 
 def _draws(f: Frame, p: int, plan: PopPlan) -> None:
     if plan.leaves("word") or plan.leaves("normal") or plan.rare:
         f.begin.append(f"el{p}, tr{p} = lanes(trials, b0, B, e{p}, w{p}, z{p})")
     for j, _ in enumerate(plan.leaves("word")):
-        f.begin.append(f"W{p}_{j} = np.empty((8, z{p}), np.uint32)")
+        f.begin.append(f"W{p}_{j} = empty2(8, z{p}, np.uint32)")
     if plan.leaves("normal"):
-        f.begin.append(f"V{p} = np.empty((4, z{p}), np.uint32)")
+        f.begin.append(f"V{p} = empty2(4, z{p}, np.uint32)")
     for j, _ in enumerate(plan.leaves("normal")):
-        f.begin.append(f"N{p}_{j} = np.empty((8, z{p}), np.int32)")
+        f.begin.append(f"N{p}_{j} = empty2(8, z{p}, np.int32)")
 
 
 def _records(f: Frame, p: int, plan: PopPlan) -> None:
     for kind in KINDS:
         if count := sum(tap.kind == kind for tap in plan.taps):
-            f.begin.append(f"v{p}{kind} = np.zeros((rows, {count}, z{p}), {NUMPY[kind]})")
+            f.begin.append(f"v{p}{kind} = zeros3(rows, {count}, z{p}, {NUMPY[kind]})")
         for what, rows in sampled(plan, kind):
             if rows:
                 f.share(what, kind if what == "traces" else "")
     if plan.spike:
         f.begin += [
-            f"y{p} = np.empty((rows, n{p} + SLACK), np.int32)",
-            f"c{p} = np.zeros(rows, np.int64)",
+            f"y{p} = empty2(rows, n{p} + SLACK, np.int32)",
+            f"c{p} = zeros(rows, np.int64)",
         ]
         if not plan.countdown:
-            f.begin.append(f"f{p} = np.zeros((rows, (z{p} + 63) // 64 * 64), np.uint8)")
+            f.begin.append(f"f{p} = zeros2(rows, (z{p} + 63) // 64 * 64, np.uint8)")
     if plan.event_probe is not None:
         f.kernel.events.append(plan.pop.name)
         f.kernel.arrays += [("lane", plan.pop.name, ""), ("end", plan.pop.name, "")]

@@ -113,15 +113,15 @@ def countdown(k: Kernel, p: int, plan: PopPlan) -> Made:
         "    return m, order, lane, step, link",
     ]
     source += "\n".join(text) + f"\n\n\nahead{p} = jit(ahead{p}, CACHE)\n\n\n"
-    begin = [f"R{p}{kind} = np.zeros(({n}, {CHUNK}), {NUMPY[kind]})" for kind, n in rows.items()]
+    begin = [f"R{p}{kind} = zeros2({n}, {CHUNK}, {NUMPY[kind]})" for kind, n in rows.items()]
     begin += [
-        f"when{p} = np.empty(n{p}, np.int64)",
+        f"when{p} = empty(n{p}, np.int64)",
         f"timers_load({counted}, t0, when{p})",
         f"since{p}, until{p}, span{p} = t0, t0, 1",
-        f"start{p} = np.empty(AHEAD + 2, np.int64)",
-        f"who{p}, at{p} = np.empty(n{p}, np.int32), np.empty(n{p}, np.int64)",
-        *(f"{x}{p} = np.empty(n{p}, np.int32)" for x in ("order", "lane", "link", "now")),
-        f"step{p} = np.empty(n{p}, np.int64)",
+        f"start{p} = empty(AHEAD + 2, np.int64)",
+        f"who{p}, at{p} = empty(n{p}, np.int32), empty(n{p}, np.int64)",
+        *(f"{x}{p} = empty(n{p}, np.int32)" for x in ("order", "lane", "link", "now")),
+        f"step{p} = empty(n{p}, np.int64)",
     ]
     events = f"when{p}, start{p}, order{p}, lane{p}, step{p}, link{p}, who{p}, now{p}, at{p}"
     passed = [f"el{p}", f"tr{p}", *taken[2:], *(f"R{p}{kind}" for kind in rows)]

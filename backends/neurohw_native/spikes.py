@@ -19,10 +19,16 @@ from numpy import uint64 as u8
 from neurohw_native.jit import bit_count, inlined, jit, set_flags, trailing_zeros
 
 __all__ = ["SLACK", "deliver_bytes", "deliver_dense", "deliver_one", "deliver_same"]
-__all__ += ["deliver_sparse", "fired", "ring_load", "ring_store", "spiking"]
+__all__ += ["deliver_sparse", "eights", "fired", "ring_load", "ring_store", "spiking"]
 
 SLACK = 4  # entries past the last lane that ``spiking`` may write to
 _ALL = u8(2**64 - 1)
+
+
+@inlined
+def eights(flags):
+    """Bytes, eight at a time."""
+    return flags.view(u8)
 
 
 @inlined

@@ -149,7 +149,7 @@ def steps(k: Kernel, p: int, plan: PopPlan) -> Made:
     after: list[str] = []
     if plan.spike:
         arrays.used |= dict.fromkeys([f"f{p}", f"y{p}", f"c{p}", *taken])
-        once += [f"g = f{p}.view(np.uint64)", f"c{p}[:m] = 0"]
+        once += [f"g = eights(f{p})", f"c{p}[:m] = 0"]
         after += [f"first = c{p}[k]", f"c{p}[k] = spiking(g[k], i0, i1, n, y{p}[k], first)", *late]
     arguments = ["m", "t", "ci", "cf", "cd", *arrays.used]
     source += _function(
