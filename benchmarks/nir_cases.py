@@ -42,6 +42,8 @@ class Preset:
         What the graphs of several nodes are made of.
     cells : tuple of str
         Neurons that are put into cycles.
+    path : bool
+        The importer runs what is on one path: there are further cases, of what is folded there.
     """
 
     dt: float
@@ -51,6 +53,7 @@ class Preset:
     drop: tuple[str, ...] = ()
     layer: str = "Affine"
     cells: tuple[str, ...] = ("LIF", "CubaLIF")
+    path: bool = False
 
 
 PRESETS: Mapping[str, Preset] = {
@@ -59,6 +62,7 @@ PRESETS: Mapping[str, Preset] = {
     "spikingjelly": Preset(1e-4, "steps", 1e4, (1.0, 1.0, 5.0)),
     "sinabs": Preset(1.0, "unit", 1.0, (1.0, 1.0, 5.0), ("v_reset",), cells=("LIF",)),
     "rockpool": Preset(1e-3, "steps - 1", 1e3, (1.0, 1.0, 4.5), ("v_reset",), cells=("CubaLIF",)),
+    "spyx": Preset(1.0, "steps", 1.0, (1.0, 1.0, 5.0), cells=("IF", "LIF", "CubaLIF"), path=True),
     "nirtorch": Preset(1e-3, "unit", 1e3, (1.0, 0.1, 0.1), layer="Linear", cells=()),
     "nir": Preset(1e-3, "unit", 1e3, (1.0, 0.1, 0.1)),
     "nir-1.0.4": Preset(1e-3, "unit", 1e3, (1.0, 0.1, 0.1), ("v_reset",)),
@@ -108,6 +112,74 @@ def cases(framework: str) -> Iterator[Case]:
         for what, graph in chains(base.graph["node"], p.layer, shape):
             yield replace(base, id=f"{kind}//{what}", graph=graph)
     yield from _graphs(p)
+    if p.path:
+        yield from _folded(p)
+
+
+def _folded(p: Preset) -> Iterator[Case]:
+    """LI and Threshold in a row, cells of other edges, neurons of three axes, a way out first."""
+    rng = np.random.default_rng(13)
+    node = _base("LI", p).graph["node"]
+    x = rng.uniform(-0.2, 1.0, (STEPS, 2)) / 5
+    whole = Case("LI//before a Threshold", _spiking(node), x, p.dt)
+    yield whole
+    for name, what, changes, more in (
+        ("tau", "other", {"tau": 1.6 * node["tau"]}, {}),
+        ("tau", "at another step", {}, {"dt": 2 * p.dt}),
+        ("tau", "shorter than a step, r with it", {"tau": 0.5 * node["r"] / node["r"],
+                                                   "r": 0.5 * node["r"] / node["r"]}, {"x": 3 * x}),
+        ("r", "other", {"r": 1.6 * node["r"]}, {}),
+        ("v_leak", "not 0", {"v_leak": node["v_leak"] + 0.2}, {}),
+    ):  # fmt: skip
+        graph = _spiking(Node("LI", {**node.fields, **changes}))
+        yield replace(whole, id=f"LI/{name}/{what}, before a Threshold", graph=graph,
+                      base=whole.id, **more)  # fmt: skip
+    pool = {"kernel_size": (3, 3), "stride": (2, 2)}
+    whole = Case("SumPool2d//windows that overlap",
+                 _around(Node("SumPool2d", {**pool, "padding": (0, 0)}), (2, 6, 6)),
+                 rng.normal(size=(4, 2, 6, 6)), p.dt)  # fmt: skip
+    yield whole
+    graph = _around(Node("SumPool2d", {**pool, "padding": (1, 1)}), (2, 6, 6))
+    yield replace(whole, id="SumPool2d/padding/not 0, windows that overlap", graph=graph,
+                  base=whole.id)  # fmt: skip
+    for kind in p.cells:
+        fields = _base(kind, p).graph["node"].fields
+        shape = (2, 3, 4)
+        spread = {k: np.full(shape, v[0]) for k, v in fields.items()}
+        spread["v_threshold"] = rng.uniform(0.3, 0.8, shape)
+        x = rng.uniform(-0.2, 1.0, (30, *shape)) / 4
+        yield Case(f"{kind}//three axes", _around(Node(kind, spread), shape), x, p.dt)
+    ends = {"input": Node("Input", {"shape": 2}), "output": Node("Output", {"shape": 2})}
+    for kind in p.cells:
+        neuron, x = _neuron(kind, p, rng.uniform(-0.2, 1.0, (STEPS, 2)))
+        cell = {"lif": Node(kind, {f.name: neuron[f.name] for f in KINDS[kind].fields})}
+        weight = 0.5 * x.max() * rng.uniform(-1, 1, (2, 2))
+        layer, biased = _layer(p.layer, weight), {"weight": weight, "bias": [0.1, 0.2]}
+        around = (("w_rec", "lif"), ("lif", "w_rec"), ("lif", "output"))
+        for what, other, edges in (
+            ("whose input enters the layer", layer, (("input", "w_rec"), *around)),
+            ("and a layer with a bias", Node("Affine", biased), (("input", "lif"), *around)),
+            ("and a layer after it", layer,
+             (("input", "lif"), ("lif", "w_rec"), ("w_rec", "output"))),
+        ):  # fmt: skip
+            inner = Graph({**ends, **cell, "w_rec": other}, edges)
+            outer = Graph({**ends, "cell": inner}, (("input", "cell"), ("cell", "output")))
+            yield Case(f"NIRGraph//a graph of {kind} {what}", outer, x, p.dt)
+            if what == "and a layer with a bias" and kind != "IF":
+                yield Case(f"NIRGraph//a cycle of {kind} {what}", inner, x, p.dt)
+    a, c = (_layer(p.layer, rng.normal(size=(2, 2))) for _ in range(2))
+    edges = (("input", "a"), ("a", "output"), ("a", "c"), ("c", "a"))
+    x = rng.normal(size=(12, 2))
+    yield Case("NIRGraph//a cycle, the way out first", Graph({**ends, "a": a, "c": c}, edges), x,
+               p.dt)  # fmt: skip
+
+
+def _spiking(node: Node) -> Graph:
+    """Input, a node of two elements, a Threshold, Output."""
+    nodes = {"input": Node("Input", {"shape": 2}), "node": node}
+    nodes["then"] = Node("Threshold", {"threshold": [0.5, 0.5]})
+    nodes["output"] = Node("Output", {"shape": 2})
+    return Graph(nodes, tuple(itertools.pairwise(nodes)))
 
 
 def _around(node: Node, shape: tuple[int, ...]) -> Graph:

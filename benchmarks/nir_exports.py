@@ -154,9 +154,31 @@ def _rockpool() -> Mapping[str, Net]:
     }
 
 
+def _spyx() -> Mapping[str, Net]:
+    import numpy as np
+    import spyx.nn as snn
+    from flax import nnx
+    from spyx.nir import to_nir
+
+    def of(make: Callable[[Any], tuple[Any, ...]], *shape: int) -> Net:
+        ends = {"input": np.array(shape)}, {"output": np.array([2])}
+        return lambda: to_nir(snn.Sequential(*make(nnx.Rngs(1))), *ends, dt=1e-3)
+
+    return {
+        "feed": of(lambda r: (nnx.Linear(3, 4, rngs=r), snn.LIF((4,), beta=0.9, rngs=r),
+                              nnx.Linear(4, 2, use_bias=False, rngs=r),
+                              snn.CuBaLIF((2,), rngs=r)), 3),
+        "rlif": of(lambda r: (nnx.Linear(3, 2, rngs=r), snn.RLIF((2,), rngs=r)), 3),
+        "psu": of(lambda r: (nnx.Linear(3, 2, rngs=r), snn.PSU_LIF((2,), rngs=r)), 3),
+        "conv": of(lambda r: (nnx.Conv(1, 2, (3, 3), padding="VALID", rngs=r), snn.IF((4, 4, 2)),
+                              snn.SumPool(2, 2, "VALID"), snn.Flatten(),
+                              nnx.Linear(8, 2, rngs=r)), 1, 6, 6),
+    }  # fmt: skip
+
+
 NETS: Mapping[str, Callable[[], Mapping[str, Net]]] = {
     "snntorch": _snntorch, "norse": _norse, "sinabs": _sinabs,
-    "spikingjelly": _spikingjelly, "rockpool": _rockpool,
+    "spikingjelly": _spikingjelly, "rockpool": _rockpool, "spyx": _spyx,
 }  # fmt: skip
 
 
@@ -168,11 +190,14 @@ def main() -> None:
     told = {}
     with contextlib.redirect_stdout(io.StringIO()):
         import nir
-        import torch
 
-        torch.manual_seed(1)
-        for name, make in NETS[framework]().items():
+        with contextlib.suppress(ImportError):  # where torch is not, networks bring their seed
+            import torch
+
             torch.manual_seed(1)
+        for name, make in NETS[framework]().items():
+            if "torch" in sys.modules:
+                torch.manual_seed(1)
             path = Path(folder, f"{framework}_{name}.nir")
             try:
                 nir.write(str(path), make())

@@ -1,6 +1,10 @@
 """What the NIR importers of other frameworks do with each field: tried, not read.
 
     python benchmarks/nir_frameworks.py --python .venv-peers/torch/bin/python
+    python benchmarks/nir_frameworks.py --python .venv-peers/spyx/bin/python --only spyx
+
+spyx runs on JAX, in an environment of its own (a venv of Python 3.11, and into it ``pip install
+--no-deps -r benchmarks/peers/spyx.txt``), and is left out unless ``--only`` names it.
 
 Every case of :mod:`nir_cases` is written as a file, run by the framework in its own environment
 (:mod:`nir_peer`), and its output compared with :mod:`nir_model`. The outcomes are kept in
@@ -49,9 +53,13 @@ READERS = {
     "nir-1.0.4": ("nir==1.0.4", "nirtorch==2.0.2"),
     "sinabs": ("nir==1.0.4", "nirtorch==2.0.2"),
     "rockpool": ("nir==1.0.4", "nirtorch==2.0.2"),
+    "spyx": ("nir==1.0.8",),
 }
 
-EXPORTERS = ("snntorch", "norse", "sinabs", "spikingjelly", "rockpool")
+TOGETHER = [name for name in READERS if name != "spyx"]
+"""What one environment can hold."""
+
+EXPORTERS = ("snntorch", "norse", "sinabs", "spikingjelly", "rockpool", "spyx")
 
 _LEFT = ("left out, with what follows", "left out, with what precedes")
 _NEURON = ("input unscaled", "spike at the threshold", "many spikes")
@@ -67,6 +75,10 @@ CANDIDATES: Mapping[str, tuple[str, ...]] = {
     "rockpool": ("step of tau / (1 + r)", "reset by subtraction", "synapse unscaled",
                  "synapse decays its input", "v_leak every step", "tau cut to an integer",
                  "v_leak = 0", "input decays with v", "depth first", "no feedback", *_NEURON),
+    "spyx": ("step of 1 s", "reset by subtraction", "reset a step late", "spike a step late",
+             "decay clipped", "synapse unscaled", "v_leak = 0", "padding as SAME", "no dilation",
+             "all axes", "channels last", "passed over", "one path", "taken for a cell",
+             "no bias in a cell", *_NEURON),
     "nirtorch": ("another bias", "no padding", "axes as given"),
     "nir": (),
     "nir-1.0.4": (),
@@ -278,7 +290,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--python", default=sys.executable, help="where the frameworks are")
     parser.add_argument("--readers", type=Path, default=Path("out/nir_readers"))
-    parser.add_argument("--only", type=lambda x: x.split(","), default=list(READERS))
+    parser.add_argument("--only", type=lambda x: x.split(","), default=TOGETHER)
     parser.add_argument("--out", type=Path, default=GOLDEN)
     parser.add_argument("--again", action="store_true", help="judge what is kept; run nothing")
     options = parser.parse_args()

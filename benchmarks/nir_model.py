@@ -30,6 +30,8 @@ DEVIATIONS: Mapping[str, str] = {
     "step of tau / (1 + r)": "the step is the least tau_mem / (1 + r)",
     "reset to 0": "v_reset is taken as 0",
     "reset by subtraction": "the threshold is subtracted at a spike",
+    "reset a step late": "what a spike does to v of an LIF comes in the next step, after the decay",
+    "spike a step late": "a spike is given out one step after it, but to its own cell's layer",
     "many spikes": "floor(v / threshold) spikes in one step",
     "spike at the threshold": "v >= threshold spikes",
     "input unscaled": "an input is added to v as it is: (1 - decay) r is taken as 1",
@@ -46,6 +48,10 @@ DEVIATIONS: Mapping[str, str] = {
     "floor at -threshold": "v is kept above -threshold",
     "another bias": "the bias is drawn at random",
     "no padding": "padding is taken as 0",
+    "padding as SAME": "padding is what makes the output as long as the input, by stride",
+    "no dilation": "dilation is taken as 1",
+    "all axes": "start_dim and end_dim are taken as the first and the last axis",
+    "channels last": "the first of three axes runs fastest where they are flattened",
     "axes as given": "start_dim and end_dim are passed on, to data with a batch axis",
     "tau cut to an integer": "the time constant is cut to whole seconds",
     "left out, with what follows": "the output is what would enter the node",
@@ -53,8 +59,14 @@ DEVIATIONS: Mapping[str, str] = {
     "input into the recurrent layer": "what enters a neuron in a cycle enters the cycle's layer",
     "depth first": "nodes run in depth-first order, and the last of them is the output",
     "no feedback": "an edge from a node that runs later brings nothing",
+    "passed over": "what enters the node is passed on",
+    "one path": "only the path from node input along the first edge of each node runs",
+    "taken for a cell": "a neuron and a layer in a graph feed each other, and the input the neuron",
+    "no bias in a cell": "the bias of a layer in a cycle with a neuron is 0",
 }  # fmt: skip
 
+
+_SPIKING = ("IF", "LIF", "CubaLIF")
 
 RESCALING = frozenset(
     ["step of 0.1 ms", "step of 1 ms", "step of 1 s", "step of tau / (1 + r)", "input unscaled",
@@ -96,19 +108,21 @@ def run(
     An edge that closes a cycle carries what its source gave one step before.
     """
     flat = flatten(graph)
-    edges = list(flat.edges)
+    nodes, edges = _redrawn(dict(flat.nodes), list(flat.edges), dt, deviations)
+    if not edges:
+        return np.asarray(x, float)
     if "input into the recurrent layer" in deviations:
-        edges = _rewired(flat.nodes, edges)
-    first = next(n for n in sorted(flat.nodes) if flat.nodes[n].kind == "Input"
+        edges = _rewired(nodes, edges)
+    first = next(n for n in sorted(nodes) if nodes[n].kind == "Input"
                  and n not in {b for _, b in edges})  # fmt: skip
     deep = "depth first" in deviations
-    order = _depth_first(first, edges) if deep else _order(flat.nodes, edges)
+    order = _depth_first(first, edges) if deep else _order(nodes, edges)
     place = {name: k for k, name in enumerate(order)}
     into = {name: [a for a, b in edges if b == name and a in place] for name in order}
-    steps = {name: _step(flat.nodes[name], dt, scheme, deviations) for name in order}
+    steps = {name: _step(nodes[name], dt, scheme, deviations) for name in order}
     last = order[-1]
     if not deep:
-        last = next(n for n in reversed(order) if flat.nodes[n].kind == "Output")
+        last = next(n for n in reversed(order) if nodes[n].kind == "Output")
     lost = "no feedback" in deviations
     before: dict[str, Any] = dict.fromkeys(order, 0.0)
     out = []
@@ -125,6 +139,8 @@ def run(
                 break
             if name == "node" and "left out, with what precedes" in deviations:
                 values[name] = now
+            if name == "node" and "passed over" in deviations:
+                values[name] = sum(given)
         before = {**before, **values}
         out.append(values[last])
     return np.array(out)
@@ -141,6 +157,44 @@ def same(a: Any, b: Any, deviations: frozenset[str] = frozenset()) -> bool:
     if "another bias" in deviations:
         a, b = a - a.mean(0), b - b.mean(0)
     return bool(np.allclose(a, b, rtol=2e-5, atol=2e-5 * max(1e-30, np.abs(b).max(initial=0))))
+
+
+def _redrawn(
+    nodes: dict[str, Node], edges: list[tuple[str, str]], dt: float, d: frozenset[str]
+) -> tuple[dict[str, Node], list[tuple[str, str]]]:
+    """The graph that an importer of one path makes, with nodes for spikes that come late."""
+    if "taken for a cell" in d:
+        for inside in {name.rpartition("/")[0] for name in nodes} - {""}:
+            mine = {nodes[n].kind: n for n in nodes if n.rpartition("/")[0] == inside}
+            cell = next(mine[k] for k in mine if k in _SPIKING)
+            layer = next(mine[k] for k in mine if k in ("Affine", "Linear"))
+            edges = [e for e in edges if not set(e) <= set(mine.values())]
+            edges += [(mine["Input"], cell), (cell, layer), (layer, cell), (cell, mine["Output"])]
+    ends = [name for edge in edges for name in edge]
+    layers = {n for n in nodes if nodes[n].kind in ("Affine", "Linear") and ends.count(n) == 2}
+    cells = [(a, b) for a, b in edges if (b, a) in edges and len(layers & {a, b}) == 1
+             and {nodes[a].kind, nodes[b].kind} & {*_SPIKING}]  # fmt: skip
+    if "no bias in a cell" in d:
+        for name in {a for a, _ in cells if a in layers}:
+            nodes[name] = Node("Linear", {"weight": nodes[name]["weight"]})
+    if "one path" in d:
+        path, name = [], "input"
+        while name != "output":
+            step = next((e for e in edges if e[0] == name and e not in cells), None)
+            if step is None or step in path:
+                break
+            path.append(step)
+            name = step[1]
+        on = {name for step in path for name in step}
+        edges = path + [e for e in cells if on & set(e)]
+        nodes = {name: nodes[name] for name in nodes if any(name in e for e in edges)}
+    if "spike a step late" in d:
+        for name in [n for n in nodes if nodes[n].kind in _SPIKING]:
+            late = f"{name}, late"
+            nodes[late] = Node("Delay", {"delay": np.full_like(nodes[name]["r"], dt)})
+            edges = [(late if a == name and (a, b) not in cells else a, b) for a, b in edges]
+            edges.append((name, late))
+    return nodes, edges
 
 
 def _rewired(nodes: Mapping[str, Node], edges: list[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -197,7 +251,7 @@ def _step(node: Node, dt: float, scheme: Scheme, deviations: frozenset[str]) -> 
 
 def _neuron(kind: str, f: dict[str, Any], dt: float, scheme: Scheme, d: frozenset[str]) -> Step:
     method, order, start = scheme
-    spiking, cuba = kind in ("IF", "LIF", "CubaLIF"), kind.startswith("Cuba")
+    spiking, cuba = kind in _SPIKING, kind.startswith("Cuba")
     tau = f.get("tau_mem" if cuba else "tau")
     steps = {"step of 0.1 ms": 1e-4, "step of 1 ms": 1e-3, "step of 1 s": 1.0}
     for name, value in steps.items():
@@ -245,24 +299,29 @@ def _neuron(kind: str, f: dict[str, Any], dt: float, scheme: Scheme, d: frozense
         if "v_leak into the synapse" in d:
             drive_syn = part * leak
     reset = 0.0 if "reset to 0" in d else f.get("v_reset", 0.0)
+    owed = 0.0
     v = i = np.zeros_like(f["r"])
     v = v + {"0": 0.0, "rest": leak, "reset": reset}[start]
     if "v_leak into the synapse" in d and start == "rest":
         i = i + leak
 
     def step(x: Any) -> Any:
-        nonlocal v, i
+        nonlocal v, i, owed
         old = i
         if cuba:
             i = a_syn * i + g_syn * x + drive_syn
             x = i if order == "new" else old
-        v = a * v + g * x + drive
+        v = a * v + g * x + drive - owed
         if not spiking:
             return v
         threshold = f["v_threshold"]
         z = v >= threshold if "spike at the threshold" in d else v > threshold
         count = np.where(z, np.floor(v / threshold), 0.0) if "many spikes" in d else z * 1.0
-        v = v - count * threshold if "reset by subtraction" in d else np.where(z, reset, v)
+        to = v - count * threshold if "reset by subtraction" in d else np.where(z, reset, v)
+        if "reset a step late" in d and kind == "LIF":
+            owed = v - to
+        else:
+            v = to
         if "floor at -threshold" in d:
             v = np.maximum(v, -threshold)
         return count
@@ -284,7 +343,8 @@ def _delay(steps: Any) -> Step:
 
 def _flatten(f: dict[str, Any], d: frozenset[str]) -> Step:
     def step(x: Any) -> Any:
-        start, end = f["start_dim"], f["end_dim"]
+        start, end = (0, -1) if "all axes" in d else (f["start_dim"], f["end_dim"])
+        x = np.moveaxis(x, 0, -1) if "channels last" in d and x.ndim == 3 else x
         batch = "axes as given" in d  # the batch axis, of one element, is axis 0
         x = x[None] if batch else x
         start, end = start % x.ndim, end % x.ndim
@@ -308,7 +368,7 @@ def _windows(x: Any, size: Any, stride: Any, dilation: Any) -> Any:
 def _convolution(f: dict[str, Any], kind: str, d: frozenset[str]) -> Step:
     line = kind == "Conv1d"
     weight = f["weight"][:, :, None] if line else f["weight"]
-    stride, dilation = _pair(f["stride"]), _pair(f["dilation"])
+    stride, dilation = _pair(f["stride"]), _pair(1 if "no dilation" in d else f["dilation"])
     size, padding = weight.shape[2:], f["padding"]
     if padding == "same":
         total = [d * (k - 1) for k, d in zip(size, dilation, strict=True)]
@@ -335,9 +395,15 @@ def _convolution(f: dict[str, Any], kind: str, d: frozenset[str]) -> Step:
 def _pool(f: dict[str, Any], kind: str, d: frozenset[str]) -> Step:
     size, stride = _pair(f["kernel_size"]), _pair(f["stride"])
     pads = [(p, p) for p in ((0, 0) if "no padding" in d else _pair(f["padding"]))]
+    whole = "padding as SAME" in d and any(p for p, _ in pads)
 
     def step(x: Any) -> Any:
-        seen = _windows(np.pad(x, ((0, 0), *pads)), size, stride, (1, 1))
+        around = pads
+        if whole:
+            total = [max((-(-n // s) - 1) * s + k - n, 0)
+                     for n, s, k in zip(x.shape[1:], stride, size, strict=True)]  # fmt: skip
+            around = [(t // 2, t - t // 2) for t in total]
+        seen = _windows(np.pad(x, ((0, 0), *around)), size, stride, (1, 1))
         return seen.sum((-2, -1)) if kind == "SumPool2d" else seen.mean((-2, -1))
 
     return step

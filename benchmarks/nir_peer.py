@@ -33,10 +33,14 @@ NEEDS = {
     "sinabs": "sinabs",
     "spikingjelly": "spikingjelly",
     "rockpool": "rockpool",
+    "spyx": "spyx",
     "nirtorch": "nirtorch",
     "nir": "nir",
     "nir-1.0.4": "nir",
 }
+
+NO_TORCH = {"nir": (), "nir-1.0.4": (), "spyx": ("jax", "jaxlib", "flax")}
+"""What runs without torch, and what it needs in its place."""
 
 
 def _snntorch(graph: Any) -> Callable[[Any], list[Any]]:
@@ -79,6 +83,18 @@ def _rockpool(graph: Any) -> Callable[[Any], list[Any]]:
     return lambda x: list(_first(net(x[None]))[0])
 
 
+def _spyx(graph: Any) -> Callable[[Any], list[Any]]:
+    """Its importer runs what it imports, on (time, batch, ...); of three axes, channels last."""
+    from spyx.nir import from_nir
+
+    def run(x: Any) -> list[Any]:
+        x = x.transpose(0, 2, 3, 1) if x.ndim == 4 else x
+        out = np.asarray(from_nir(graph, x[:, None])[1])[:, 0]
+        return list(out.transpose(0, 3, 1, 2) if out.ndim == 4 else out)
+
+    return run
+
+
 FRAMEWORKS: dict[str, Callable[[Any], Callable[[Any], list[Any]]]] = {
     "snntorch": _snntorch,
     "norse": _norse,
@@ -86,6 +102,7 @@ FRAMEWORKS: dict[str, Callable[[Any], Callable[[Any], list[Any]]]] = {
     "nirtorch": _nirtorch,
     "sinabs": _sinabs,
     "rockpool": _rockpool,
+    "spyx": _spyx,
 }
 
 
@@ -131,7 +148,7 @@ def one(framework: str, path: str, x: np.ndarray) -> dict[str, Any]:
     """Read a file, import it and run it on an input of shape (steps, ...)."""
     import nir
 
-    if NEEDS[framework] != "nir":
+    if framework not in NO_TORCH:
         import torch
     stage = "read"
     noise = io.StringIO()
@@ -143,10 +160,12 @@ def one(framework: str, path: str, x: np.ndarray) -> dict[str, Any]:
             stage = "import"
             net = FRAMEWORKS[framework](graph)
             stage = "run"
-            with torch.no_grad():
-                out = net(torch.as_tensor(x, dtype=torch.float32))
-        shown = [o.detach().numpy().astype(float).tolist() for o in out]
-        return {"output": shown}
+            if framework in NO_TORCH:
+                out = net(x.astype(np.float32))
+            else:
+                with torch.no_grad():
+                    out = [o.detach().numpy() for o in net(torch.as_tensor(x).float())]
+        return {"output": [o.astype(float).tolist() for o in out]}
     except Exception as error:
         text = (str(error).strip().splitlines() or [""])[0]
         return {"error": type(error).__name__, "text": text[:200], "stage": stage}
@@ -154,7 +173,8 @@ def one(framework: str, path: str, x: np.ndarray) -> dict[str, Any]:
 
 def versions(framework: str) -> dict[str, str]:
     """Of the framework and of what reads the files for it."""
-    names = dict.fromkeys((NEEDS[framework], "nir", "nirtorch", "torch"))
+    beside = NO_TORCH.get(framework) or ("nirtorch", "torch")
+    names = dict.fromkeys((NEEDS[framework], "nir", *beside))
     return {name: importlib.metadata.version(name) for name in names}
 
 
@@ -163,10 +183,11 @@ def main() -> None:
     warnings.simplefilter("ignore")
     logging.disable()
     framework, jobs, out = sys.argv[1:]
-    if NEEDS[framework] != "nir":
+    if framework not in NO_TORCH:
         import torch
 
         torch.set_num_threads(1)
+    if NEEDS[framework] != "nir":
         with contextlib.suppress(Exception), contextlib.redirect_stdout(io.StringIO()):
             FRAMEWORKS[framework](None)  # imports the library, outside the limit of a case
     found = {}

@@ -1,9 +1,10 @@
 """Conditions of the rows of ``frameworks.toml``: small expressions over a node or a graph.
 
 An expression has the names below, numbers, ``+ - * /``, comparisons, ``and``, ``or``, ``not``, and
-the functions ``varies(x)`` (not all elements are equal) and ``given(name)`` (the file has the
-field). A comparison of arrays holds where it holds for some element; ``==`` and ``!=`` take numbers
-as equal that differ by no more than float32's rounding.
+the functions ``varies(x)`` (not all elements are equal), ``axes(x)`` (how many an array or a shape
+has) and ``given(name)`` (the file has the field). A comparison of arrays holds where it holds for
+some element; ``==`` and ``!=`` take numbers as equal that differ by no more than float32's
+rounding.
 
 In a row of a node type the names are the node's fields, ``feeds``, the number of its edges to
 nodes that are no Output, and ``neighbours``, of these and those from nodes that are no Input. In a
@@ -19,6 +20,17 @@ row of ``NIRGraph`` they are
 ``neuron_cycles``    number of pairs of a LIF or CubaLIF and a Linear or Affine that feed only
                      each other, but for what enters and leaves at the neuron
 ``cells``            1 if the graph is an Input, an Output and such a pair
+``quartet``          1 if the graph is an Input, an Output, an IF, LIF or CubaLIF, and a Linear or
+                     Affine
+``strays``           number of edges by which a ``quartet`` is no neuron between Input and Output
+                     that feeds the layer and is fed by it
+``off_path``         number of edges that are not on the path from node ``input`` along the first
+                     edge of each node to node ``output``; ``neuron_cycles`` are one node there
+``endless``          1 if this path comes back to a node
+``cuba_cells``       number of CubaLIFs in ``neuron_cycles`` and in a ``quartet``
+``cell_biases``      number of Affines with a bias in ``neuron_cycles`` and in a ``quartet``
+``lone_li``          number of LI whose first edge leads to no Threshold
+``bare_thresholds``  number of Thresholds that no LI feeds
 ``fan_in``           most edges into one node that is no Output
 ``fan_in_output``    most edges into one Output
 ``through``          number of edges from an Input to an Output
@@ -40,18 +52,21 @@ import ast
 import keyword
 import operator
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from neurohw.errors import FormatError
-from neurohw.io.nir.graph import Graph, Node
+from neurohw.io.nir.graph import Edge, Graph, Node
 from neurohw.io.nir.shapes import infer_shapes
 from neurohw.network.order import components
 
 __all__ = ["TORCH_NAMES", "facts", "holds"]
+
+_LAYERS = ("Linear", "Affine")
+_ROLES = (("Input",), ("Output",), ("IF", "LIF", "CubaLIF"), _LAYERS)
 
 TORCH_NAMES = frozenset(
     [
@@ -195,6 +210,9 @@ def _value(e: ast.expr, text: str, names: Mapping[str, Any], given: Callable[[st
         case ast.Call(func=ast.Name(id="varies"), args=[x], keywords=[]):
             array = np.asarray(value(x), float).reshape(-1)
             return not np.all(_equal(array, array[:1]))
+        case ast.Call(func=ast.Name(id="axes"), args=[x], keywords=[]):
+            found = value(x)
+            return len(found) if isinstance(found, tuple) else np.ndim(found)
         case ast.Call(func=ast.Name(id="given"), args=[ast.Name(id=name)], keywords=[]):
             return given(name)
     raise FormatError(
@@ -209,6 +227,14 @@ def facts(graph: Graph, *, inner: bool) -> dict[str, int]:
     parts = {name: name.split(".") for name in graph.nodes}
     pairs, component = _pairs(graph, kinds), components(graph.nodes, graph.edges)
     four = len(kinds) == 4 and sum(k in ("Input", "Output") for k in kinds.values()) == 2
+    quartet, celled, strays = _quartet(kinds), {n for pair in pairs for n in pair}, 0
+    if quartet:
+        source, sink, neuron, layer = quartet
+        celled |= {neuron, layer}
+        cell = {(source, neuron), (neuron, layer), (layer, neuron), (neuron, sink)}
+        strays = len(cell ^ set(graph.edges))
+    off_path, endless = _path(graph, pairs)
+    first, after_li = _first(graph.edges), {b for a, b in graph.edges if kinds[a] == "LI"}
     return {
         "inputs": len(graph.inputs),
         "outputs": len(graph.outputs),
@@ -216,8 +242,18 @@ def facts(graph: Graph, *, inner: bool) -> dict[str, int]:
         "inner": int(inner),
         "cycles": sum(n > 1 for n in Counter(component.values()).values()),
         "loops": sum(a == b for a, b in graph.edges),
-        "neuron_cycles": pairs,
-        "cells": int(four and pairs == 1),
+        "neuron_cycles": len(pairs),
+        "cells": int(four and len(pairs) == 1),
+        "quartet": int(bool(quartet)),
+        "strays": strays,
+        "off_path": off_path,
+        "endless": endless,
+        "cuba_cells": sum(kinds[name] == "CubaLIF" for name in celled),
+        "cell_biases": sum(_biased(graph.nodes[name]) for name in celled),
+        "lone_li": sum(
+            kinds[k] == "LI" and kinds.get(first.get(k, "")) != "Threshold" for k in kinds
+        ),
+        "bare_thresholds": sum(kinds[k] == "Threshold" and k not in after_li for k in kinds),
         "fan_in": max((n for b, n in fan.items() if kinds[b] != "Output"), default=0),
         "fan_in_output": max((n for b, n in fan.items() if kinds[b] == "Output"), default=0),
         "through": sum(kinds[a] == "Input" and kinds[b] == "Output" for a, b in graph.edges),
@@ -232,13 +268,44 @@ def facts(graph: Graph, *, inner: bool) -> dict[str, int]:
     }
 
 
-def _pairs(graph: Graph, kinds: Mapping[str, str]) -> int:
+def _pairs(graph: Graph, kinds: Mapping[str, str]) -> list[Edge]:
+    """Neuron and layer of each of the ``neuron_cycles``."""
     edges = set(graph.edges)
-    found = 0
-    for a, b in graph.edges:
-        if kinds[a] in ("LIF", "CubaLIF") and kinds[b] in ("Linear", "Affine") and (b, a) in edges:
-            found += len(graph.into(b)) == 1 == len(graph.out_of(b))
-    return found
+    return [
+        (a, b) for a, b in graph.edges
+        if kinds[a] in ("LIF", "CubaLIF") and kinds[b] in _LAYERS and (b, a) in edges
+        and len(graph.into(b)) == 1 == len(graph.out_of(b))
+    ]  # fmt: skip
+
+
+def _quartet(kinds: Mapping[str, str]) -> list[str]:
+    """Input, Output, neuron and layer, if these are all."""
+    roles = [[k for k in kinds if kinds[k] in role] for role in _ROLES]
+    whole = len(kinds) == 4 and all(len(role) == 1 for role in roles)
+    return [role[0] for role in roles] if whole else []
+
+
+def _biased(node: Node | Graph) -> bool:
+    return isinstance(node, Node) and node.kind == "Affine" and bool(np.any(node["bias"]))
+
+
+def _path(graph: Graph, pairs: Collection[Edge]) -> tuple[int, int]:
+    """How many edges are not on the path along first edges, and whether it is a circle."""
+    inside = {*pairs, *((b, a) for a, b in pairs)}
+    edges = [e for e in graph.edges if e not in inside]
+    follows = _first(edges)
+    name, seen = "input", set[str]()
+    while name != "output" and name in follows:
+        if name in seen:
+            return len(edges) - len(seen), 1
+        seen.add(name)
+        name = follows[name]
+    return len(edges) - len(seen), 0
+
+
+def _first(edges: Iterable[Edge]) -> dict[str, str]:
+    """Node -> where the first edge from it leads."""
+    return dict(reversed(list(edges)))
 
 
 def _misordered(graph: Graph, component: Mapping[str, int]) -> int:
