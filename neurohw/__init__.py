@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         Delta,
         Event,
         Exponential,
+        Graded,
         HodgkinHuxley,
         Izhikevich,
         Mismatch,
@@ -80,9 +81,9 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "network": """CSR IF LIF AdditiveNoise AdEx AnalogInput Conductance Delta Event Exponential
-        HodgkinHuxley Izhikevich Mismatch MultiplicativeNoise Network Neuron Piecewise Poisson
-        PooledPoisson Ramp Regular Relay RunSpec Sine SpikeArray SpikeTimes Step conv2d dumps
-        fixed_in_degree fixed_total_number load loads pairwise_bernoulli parameter to_si""",
+        Graded HodgkinHuxley Izhikevich Mismatch MultiplicativeNoise Network Neuron Piecewise
+        Poisson PooledPoisson Ramp Regular Relay RunSpec Sine SpikeArray SpikeTimes Step conv2d
+        dumps fixed_in_degree fixed_total_number load loads pairwise_bernoulli parameter to_si""",
     "targets": "Target load_target target_names",
     "lowering": "Lowered LoweringReport lower",
     "program": "Program load_program save_program",
@@ -112,6 +113,7 @@ __all__ = [
     "Event",
     "Exponential",
     "FormatError",
+    "Graded",
     "HodgkinHuxley",
     "Izhikevich",
     "Lowered",

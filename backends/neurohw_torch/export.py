@@ -220,6 +220,9 @@ def _plain(p: Population, inputs: list[Connection], extra: list[Connection]) -> 
             no(key, "the membrane rests, starts and is reset at one value",
                    getattr(p.model, key), f"{reset.flat[0]:g} V")  # fmt: skip
     for c in (*inputs, *extra):
+        if not isinstance(c.synapse, Delta | Exponential):
+            no("inputs", f"{c.name} is no synapse of snnTorch", Shown(type(c.synapse).__name__),
+               "Delta or Exponential")  # fmt: skip
         if c.delay_steps is not None or np.any(c.delay):
             no("delay", f"{c.name} is delayed; snnTorch has no delay", c.delay, "0 s")
     if len(inputs) != 1:

@@ -32,7 +32,7 @@ _SAID = (
     "limits",
     "energy",
 )
-_ELSEWHERE = ("number.arithmetic", "noise.note")
+_ELSEWHERE = ("number.arithmetic", "noise.note", "offers.graded")
 NUMBERS = {
     "weights": "weights",
     "decay_v": "the membrane's decay",

@@ -196,11 +196,14 @@ def _side(
     models = {p.name: p for p in network.populations}
     drivers = {d.name for d in network.drivers}
     most = {n: most_spikes(n, wires, drivers, record) for n in models}
+    graded = {w.target for w in wires if w.graded}  # what V brings is not counted in spikes
+    wires = [w for w in wires if not w.graded]
     inputs, dt = inputs_of(wires, lowered, most), lowered.report.dt
     neurons = {
         n: neurons_of(p, lowered.numbers, record, dt, inputs.get(n, []), most[n], seed)
+        if n not in graded else None
         for n, p in models.items()
-    }
+    }  # fmt: skip
     active = {d.name for d in network.drivers if spikes.get(d.name) != 0.0}
     while True:  # whoever can be lifted by those who can fire can fire
         more = {

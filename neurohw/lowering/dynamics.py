@@ -27,6 +27,7 @@ import numpy as np
 from neurohw.errors import LoweringError
 from neurohw.network import AdditiveNoise, maths
 from neurohw.program import Builder, Float, Value
+from neurohw.program.bfloat16 import rounded
 from neurohw.program.philox import NORMAL_FRACTION_BITS
 
 from .algebra import Const, Expr, Leaf, constant, leaf, named, slope
@@ -244,6 +245,8 @@ class ModelStep:
                     pre = "v_pre"
                     b.name_value(value, pre)
                 self.probes["v_pre"] = (pre, units[s], 0.0, "V")
+                if self.part.followed and self.target.number.bfloat16:
+                    b.name_value(rounded(b, kept), "v_sent")
             self._probe(node_of(s), node_of(s), self.neuron.states[s])
         b.spike(spike)
         if count is not None:

@@ -11,7 +11,7 @@ from neurohw.program import Conv, DType, Edge, freeze
 from neurohw.program.bfloat16 import round_bfloat16
 
 from .common import refuse_cell, refuse_reset
-from .neuron import Membrane
+from .neuron import Membrane, current_decay
 from .part import Outcome, Part
 from .report import Row, WeightErrors
 from .step import FloatStep, port_name, realised_tau
@@ -110,6 +110,10 @@ def _current_gain(part: Part, m: Membrane, tau: float | None) -> Array:
 
 def _gain(part: Part, m: Membrane, w: Wire) -> Array | np.floating:
     """What weights of a wire are multiplied by, one number or one for each target neuron."""
+    if w.graded:  # a current held over the step, or what it adds to one that follows with a lag
+        gain = m.gain if w.tau is None else _current_gain(part, m, w.tau)
+        leak = current_decay(w.tau, part.dt, part.method, f"{w.where}.tau")
+        return weight_gain(part.name, leak * gain, part.neuron.size)
     if w.tau is not None:
         return weight_gain(part.name, _current_gain(part, m, w.tau), part.neuron.size)
     if part.target.arrival.jump == "held":

@@ -21,7 +21,7 @@ from .neuron import bind, linear, membrane
 from .numbers import Numbers
 from .part import NONE, Outcome, Part, ProbeMap, most_spikes
 from .programmable import lower_programmable
-from .refusal import refuse_signs, refuse_size
+from .refusal import refuse_graded, refuse_signs, refuse_size
 from .report import Log, LoweringReport, Row
 from .sources import lower_driver, lower_relay
 from .timing import retime
@@ -106,7 +106,12 @@ def lower(
     ]
     if record.firing.most > 1:
         counted = {p.name for p in network.populations if not isinstance(p.model, Relay)}
-        wires = [replace(w, sends="count") if w.source in counted else w for w in wires]
+        wires = [
+            replace(w, sends="count") if w.source in counted and not w.graded else w for w in wires
+        ]
+    if record.number.shifted:
+        wires = [replace(w, sends="v_sent") if w.graded else w for w in wires]
+    followed = {w.source for w in wires if w.graded}
     for w in wires:
         log.rows.append(Row(f"{w.where}.delay", w.asked, w.delay * dt, "s", f"{w.delay} steps"))
     names = [d.name for d in network.drivers] + [p.name for p in network.populations]
@@ -157,7 +162,7 @@ def lower(
             lowered, new_edges, probes, new_watches = _neurons(
                 Part(p.name, p.model, bound, p.noise, p.currents, incoming, own,
                      latency[p.name], record, dt, method, log, numbers,
-                     most_spikes(p.name, wires, models, record))
+                     most_spikes(p.name, wires, models, record), p.name in followed)
             )  # fmt: skip
         except LoweringError as error:
             raise error.at(p.at(error.where.rpartition(".")[2])) from None
@@ -225,10 +230,12 @@ def _neurons(part: Part) -> Outcome:
     target = part.target
     if part.currents and target.neuron.functions != "all":
         raise no_waveforms(target, f"{part.name}.currents", part.currents[0].origin.place)
+    form = linear(part.neuron, part.p)
+    simple = form is not None and all(w.reversal is None for w in part.wires)
+    refuse_graded(part, simple)
     if target.fixed and target.neuron.functions == "products":
         return lower_programmable(part)
-    form = linear(part.neuron, part.p)
-    if form is None or any(w.reversal is not None for w in part.wires):
+    if form is None or not simple:
         if target.neuron.functions == "all":
             _refuse_rules(part)
         return lower_dynamics(part)

@@ -44,6 +44,8 @@ class Part:
         What to compute with instead of what follows from the physics.
     most : int
         Spikes of one neuron in one step, at most.
+    followed : bool
+        V is sent to other neurons.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Part:
     log: Log
     numbers: Numbers = NONE
     most: int = 1
+    followed: bool = False
 
 
 def most_spikes(name: str, wires: list[Wire], drivers: Collection[str], target: Target) -> int:

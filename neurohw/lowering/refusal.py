@@ -17,7 +17,8 @@ from .neuron import Membrane
 from .part import Part
 from .wires import Wire
 
-__all__ = ["refuse_bias", "refuse_equations", "refuse_signs", "refuse_size", "refuse_weights"]
+__all__ = ["refuse_bias", "refuse_equations", "refuse_graded", "refuse_signs", "refuse_size"]
+__all__ += ["refuse_weights"]
 
 
 def refuse_size(network: Network, target: Target) -> None:
@@ -64,6 +65,27 @@ def _fan_in(c: Connection) -> np.ndarray | int:
     if c.connectivity == "one_to_one":
         return 1
     return np.count_nonzero(weight, axis=1) if np.ndim(weight) == 2 else c.shape[1]
+
+
+def refuse_graded(part: Part, simple: bool) -> None:
+    """Refuse currents that follow V of other neurons where neurons hear spikes alone.
+
+    ``simple``: the neuron is linear in V, and has no conductances.
+    """
+    found = next((w for w in part.wires if w.graded), None)
+    if found is None or (simple and part.target.offers.graded):
+        return
+    what = "graded synapses need neurons that are linear in V, without conductances"
+    if not part.target.offers.graded:
+        what = f"{part.target.name} has no graded synapses: neurons send spikes"
+    raise LoweringError(
+        what,
+        where=found.where,
+        got="a graded synapse",
+        allowed="Delta or Exponential synapses",
+        fix="use target float64 or float32" if simple else "",
+        origin=found.origin,
+    )
 
 
 def refuse_equations(part: Part) -> None:

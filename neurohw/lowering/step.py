@@ -14,6 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from neurohw.program import Builder, DType, Float, Int, Population, Value
+from neurohw.program.bfloat16 import rounded
 from neurohw.program.philox import NORMAL_FRACTION_BITS
 
 from .common import Counter, not_blocked, refractory_period
@@ -127,6 +128,9 @@ class FloatStep:
         b.write("v", after, name="v")
         if self.changes:
             b.name_value(x, "v_pre")
+        if part.followed and self.target.number.shifted:
+            sent = self._add(after, self._num("origin", np.asarray(m.origin)))
+            b.name_value(rounded(b, sent) if self.target.number.bfloat16 else sent, "v_sent")
         b.spike(spike)
         if count is not None:
             count.finish(spike)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from neurohw.network import CSR, Conductance, Conv2D, Exponential
+from neurohw.network import CSR, Conductance, Conv2D, Delta, Event, Graded
 from neurohw.network.choices import index_type
 from neurohw.network.parts import Connection
 from neurohw.program import Conv, Dense, DType, Float, OneToOne, Sparse, Weights, freeze
@@ -35,7 +35,8 @@ class Wire:
     where : str
         Name of the connection, with the delay if it has several.
     tau : float or None
-        Time constant of the synaptic current or conductance in s; None for a jump of V or an event.
+        Time constant of the synaptic current or conductance in s; None for a jump of V, a current
+        that follows V of the source at once, or an event.
     reversal : float or None
         Reversal potential in V of a conductance; None for anything else.
     variable : str
@@ -43,8 +44,8 @@ class Wire:
     delay, asked : int, float
         In steps, and in seconds as asked.
     data : float64 array
-        Weights in A (with tau), S (with reversal), V or 1: ``[targets, sources]``, the entries of a
-        Weights in A (with tau), S (with reversal), V or 1: ``[targets, sources]``, the entries of a
+        Weights in A (with tau), S (with reversal, or graded), V or 1: ``[targets, sources]``, the
+        entries of a
         sparse matrix or of a convolution by source and target, or one per element. One weight for
         all is not written out (see ``single``).
     index : int array
@@ -54,7 +55,8 @@ class Wire:
     origin : str
         ``file:line`` of the delay.
     sends : str
-        What the source sends: spikes (empty), the ``count`` of a pool, or an analog ``value``.
+        What the source sends: spikes (empty), the ``count`` of a pool, an analog ``value``, or
+        its V (``v``, or ``v_sent`` where that is not V in volts), which makes the synapse graded.
     trains : int
         How many trains of spikes each source stands for.
     """
@@ -85,9 +87,16 @@ class Wire:
         return one[self.index] if one.ndim else one
 
     @property
+    def graded(self) -> bool:
+        """Whether a current follows V of the source."""
+        return self.sends in ("v", "v_sent")
+
+    @property
     def unit(self) -> str:
         """Unit of the weights of a synapse."""
-        return "V" if self.tau is None else "A" if self.reversal is None else "S"
+        if self.graded or self.reversal is not None:
+            return "S"
+        return "V" if self.tau is None else "A"
 
 
 def single(data: Array) -> Array:
@@ -143,7 +152,8 @@ def wires_of(c: Connection, dt: float, source: Any = None) -> list[Wire]:
 
     ``source`` is the model of the source, if it is a driver.
     """
-    tau = c.synapse.tau if isinstance(c.synapse, Exponential | Conductance) else None
+    tau = None if isinstance(c.synapse, Delta | Event) else c.synapse.tau
+    sends = "v" if isinstance(c.synapse, Graded) else getattr(source, "sends", "")
     opened = c.synapse if isinstance(c.synapse, Conductance) else None
     reversal, variable = (opened.E_rev, opened.variable) if opened else (None, "")
     in_steps = c.delay_steps is not None
@@ -166,7 +176,7 @@ def wires_of(c: Connection, dt: float, source: Any = None) -> list[Wire]:
             index,
             build,
             c.at("delay"),
-            getattr(source, "sends", ""),
+            sends,
             getattr(source, "trains", 1),
         )
 

@@ -14,7 +14,7 @@ from neurohw.network.neurons import IF, LIF, AdEx, HodgkinHuxley, Izhikevich, Re
 from neurohw.network.noise import AdditiveNoise, Mismatch, MultiplicativeNoise
 from neurohw.network.parts import Connection, Driver, Population, Probe
 from neurohw.network.runspec import RunSpec
-from neurohw.network.synapses import CSR, Conductance, Delta, Event, Exponential
+from neurohw.network.synapses import CSR, Conductance, Delta, Event, Exponential, Graded
 from neurohw.network.toml import dumps, load, loads
 from neurohw.network.units import format_si, to_si
 from neurohw.network.waveforms import Piecewise, Ramp, Sine, Step, Waveform
@@ -33,6 +33,7 @@ __all__ = [
     "Driver",
     "Event",
     "Exponential",
+    "Graded",
     "HodgkinHuxley",
     "Izhikevich",
     "Mismatch",

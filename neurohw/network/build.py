@@ -14,7 +14,7 @@ from neurohw.network.model import Neuron
 from neurohw.network.neurons import LIF, Relay
 from neurohw.network.noise import Mismatch, Noise
 from neurohw.network.parts import VARIABLES, Connection, Driver, Population, Probe
-from neurohw.network.synapses import Conductance, Delta, Event, Exponential, SynapseModel
+from neurohw.network.synapses import Conductance, Delta, Event, Exponential, Graded, SynapseModel
 from neurohw.network.units import Quantity, Shown
 from neurohw.network.waveforms import Waveform
 from neurohw.network.wiring import read_connectivity, read_delay
@@ -128,13 +128,18 @@ def make_connection(
     if not isinstance(end, Population):
         ask.error("target", "a driver has no input", got=end.name, allowed="a population")
     if not isinstance(synapse, SynapseModel):
-        kinds = "Delta | Exponential | Conductance | Event"
+        kinds = "Delta | Exponential | Conductance | Graded | Event"
         ask.error("", "not a synapse", got=Shown(_kind(synapse)), allowed=kinds)
-    wanted = (Event,) if isinstance(end.model, Relay) else (Delta, Exponential, Conductance)
+    relay = isinstance(end.model, Relay)
+    wanted = (Event,) if relay else (Delta, Exponential, Conductance, Graded)
     if not isinstance(synapse, wanted):
         allowed = " | ".join(kind.__name__ for kind in wanted)
         what = f"a {_kind(end.model)} cannot receive this synapse"
         ask.error("kind", what, got=Shown(_kind(synapse)), allowed=allowed)
+    if isinstance(synapse, Graded) and not isinstance(start.model, Neuron):
+        got = Shown(f"{start.name}, a {_kind(start.model)}")
+        ask.error("source", "it has no V, which a graded synapse follows", got=got,
+                  allowed="neurons")  # fmt: skip
     if isinstance(start.model, AnalogInput) and isinstance(synapse, Event | Conductance):
         why = "a relay hears spikes" if isinstance(synapse, Event) else "a conductance needs spikes"
         ask.error("source", why, got=f"{start.name}, an AnalogInput",

@@ -167,8 +167,9 @@ class Network:
         ----------
         source, target : str or part
             They exist already; `target` is a population.
-        synapse : Delta, Exponential, Conductance or Event
-            What a spike does. Events go to relays, the others to neurons.
+        synapse : Delta, Exponential, Conductance, Graded or Event
+            What a spike does; a Graded one follows V instead. Events go to relays, the others to
+            neurons.
         delay : Quantity, optional
             Time from spike to effect in s, at least 0: one, or one per synapse, as the weights.
         delay_steps : int or array of int, optional

@@ -70,7 +70,7 @@ class Connection:
     ----------
     name, source, target : str
         Its name and those of its ends.
-    synapse : Delta, Exponential, Conductance or Event
+    synapse : Delta, Exponential, Conductance, Graded or Event
         What a spike does; holds the weights in SI.
     connectivity : {"all_to_all", "one_to_one", "dense", "sparse", "conv2d"}
         Layout of the weights: a float; a float or an array (n,); an array (n_target, n_source);

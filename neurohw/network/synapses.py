@@ -15,7 +15,8 @@ from neurohw.network.common import Ask, Origin, Part, frozen, same
 from neurohw.network.convolution import Conv2D, in_unit
 from neurohw.network.units import FloatArray, Quantity, Scaled, Shown, Value, format_si, to_si
 
-__all__ = ["CSR", "Conductance", "Delta", "Event", "Exponential", "SynapseModel", "Weight"]
+__all__ = ["CSR", "Conductance", "Delta", "Event", "Exponential", "Graded"]
+__all__ += ["SynapseModel", "Weight"]
 
 _BLOCK = 1 << 20  # entries looked at together
 
@@ -324,6 +325,44 @@ class Conductance(Part):
 
 
 @dataclass(frozen=True, eq=False, init=False)
+class Graded(Part):
+    """Without spikes: the current into the neuron is `weight` times V of the source, at any time.
+
+    With `tau` it follows with a lag: ``tau dI/dt = weight V - I``. So neurons that do not spike,
+    such as leaky integrators, drive others. Source: NIR's nodes ``LI`` and ``CubaLI`` that feed
+    others (Pedersen et al., Nature Communications 15:8122, 2024); graded transmission in Dayan and
+    Abbott, Theoretical Neuroscience (2001), section 7.2.
+
+    Parameters
+    ----------
+    weight : Quantity or sparse matrix
+        Current per volt in S, any sign; forms as for :class:`Delta`. V is measured from 0 V.
+    tau : Quantity, optional
+        Time constant of the lag in s, greater than 0, one value; none by default.
+    origin : Origin, optional
+        Where the object was made; found by itself.
+
+    Raises
+    ------
+    UnitError
+        Wrong unit, or a weight that is not finite (its index is named).
+    NetworkError
+        `tau` is not positive, or more than two axes.
+    """
+
+    weight: Weight
+    tau: float | None
+    origin: Origin = field(compare=False, repr=False)
+
+    def __init__(
+        self, *, weight: Quantity, tau: Quantity | None = None, origin: Origin | None = None
+    ) -> None:
+        ask = self._ask(origin)
+        lag = None if tau is None else ask.one("tau", tau, "s", above=0)
+        self._set(weight=_weight(ask, weight, "S"), tau=lag)
+
+
+@dataclass(frozen=True, eq=False, init=False)
 class Event(Part):
     """A spike arrives as a bare event: the input of a :class:`~neurohw.network.neurons.Relay`.
 
@@ -352,4 +391,4 @@ class Event(Part):
                       allowed="0 or 1")  # fmt: skip
 
 
-SynapseModel = Delta | Exponential | Conductance | Event
+SynapseModel = Delta | Exponential | Conductance | Graded | Event

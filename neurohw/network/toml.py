@@ -10,8 +10,8 @@
                     mismatch = [{parameter, cv, distribution}],
                     currents = [{kind = step | ramp | sine | piecewise, and its fields}]
     [[spike_driver]] name, source, delay
-    [[synapse]]     source, target, kind = delta | exponential | conductance | event, weight, tau,
-                    E_rev, receptor, name, delay, delay_steps, connectivity
+    [[synapse]]     source, target, kind = delta | exponential | conductance | graded | event,
+                    weight, tau, E_rev, receptor, name, delay, delay_steps, connectivity
     [[probe]]       population, variables, every, when, reduce
     [run]           dt, duration or steps, trials, seed, backends, targets
 
@@ -44,7 +44,7 @@ from neurohw.network.network import Network
 from neurohw.network.neurons import MODELS
 from neurohw.network.noise import AdditiveNoise, Mismatch, MultiplicativeNoise
 from neurohw.network.runspec import RunSpec
-from neurohw.network.synapses import Conductance, Delta, Event, Exponential
+from neurohw.network.synapses import Conductance, Delta, Event, Exponential, Graded
 from neurohw.network.units import Scaled, Shown
 from neurohw.network.waveforms import WAVEFORMS
 from neurohw.network.writer import dumps
@@ -66,6 +66,7 @@ SYNAPSES: _Kinds = {
     "delta": Delta,
     "exponential": Exponential,
     "conductance": Conductance,
+    "graded": Graded,
     "event": Event,
 }
 _WIRING = ("delay", "delay_steps", "connectivity", "name")

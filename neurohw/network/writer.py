@@ -17,7 +17,7 @@ from neurohw.network.neurons import MODELS, Relay
 from neurohw.network.noise import AdditiveNoise
 from neurohw.network.parts import Connection, Population
 from neurohw.network.runspec import RunSpec
-from neurohw.network.synapses import CSR, Conductance, Delta, Event, Exponential
+from neurohw.network.synapses import CSR, Conductance, Delta, Event, Exponential, Graded
 from neurohw.network.units import format_si
 from neurohw.network.waveforms import WAVEFORMS, Waveform
 
@@ -33,7 +33,7 @@ _KINDS = {
     "SpikeArray": "spike_array", "PooledPoisson": "pooled_poisson",
     "AnalogInput": "analog_input", "AdditiveNoise": "additive",
     "MultiplicativeNoise": "multiplicative", "Delta": "delta", "Exponential": "exponential",
-    "Conductance": "conductance", "Event": "event",
+    "Conductance": "conductance", "Graded": "graded", "Event": "event",
     **{c.__name__: k for kinds in (MODELS, WAVEFORMS) for k, c in kinds.items()},
 }  # fmt: skip
 _ZERO = ("t_ref", "t_ref_sigma", "I_bias", "start", "delay")
@@ -152,9 +152,9 @@ def _synapse(wire: Connection) -> dict[str, Any]:
     synapse = wire.synapse
     body: dict[str, Any] = {"source": wire.source, "target": wire.target, "name": wire.name}
     body["kind"] = _kind(synapse)
-    unit = {Delta: "V", Exponential: "A", Conductance: "S", Event: ""}[type(synapse)]
+    unit = {Delta: "V", Exponential: "A", Conductance: "S", Graded: "S", Event: ""}[type(synapse)]
     body |= _pick({"weight": wire.weight}, {"weight": unit})
-    if isinstance(synapse, Exponential | Conductance):
+    if isinstance(synapse, Exponential | Conductance | Graded):
         body |= _pick({"tau": synapse.tau})
     if isinstance(synapse, Conductance):
         body |= _pick({"E_rev": synapse.E_rev})

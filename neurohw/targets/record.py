@@ -67,6 +67,11 @@ class Number:
         """Whether synapses multiply bfloat16 numbers."""
         return self.factors == "bfloat16"
 
+    @property
+    def shifted(self) -> bool:
+        """Whether a membrane variable is another number than V that synapses multiply."""
+        return self.origin != "zero" or self.bfloat16
+
 
 @dataclass(frozen=True, kw_only=True)
 class Functions:

@@ -80,12 +80,19 @@ class Firing:
 
 @dataclass(frozen=True, kw_only=True)
 class Offers:
-    """The neurons that a target has; none listed: no restriction.
+    """The neurons that a target has.
 
-    A cell is a set of words: its kind (``delta``, ``current``), what a spike does (``to``,
-    ``subtract``, ``none``), whether it may be ``leaky`` or ``leakless``, whether it takes a
-    constant current (``bias``) or rests away from V_reset (``rest``), and whether it can be
-    ``refractory``.
+    Attributes
+    ----------
+    cells : tuple of str
+        None listed: no restriction. A cell is a set of words: its kind (``delta``, ``current``),
+        what a spike does (``to``, ``subtract``, ``none``), whether it may be ``leaky`` or
+        ``leakless``, whether it takes a constant current (``bias``) or rests away from V_reset
+        (``rest``), and whether it can be ``refractory``.
+    graded : bool
+        A current may follow V of another neuron (:class:`~neurohw.network.Graded`): held over the
+        step at the V of the source after that step, or earlier by the delay.
     """
 
     cells: tuple[str, ...] = ()
+    graded: bool = False

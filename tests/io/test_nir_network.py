@@ -38,6 +38,7 @@ from neurohw.network import (
     Conv2D,
     Delta,
     Exponential,
+    Graded,
     HodgkinHuxley,
     Network,
     SpikeArray,
@@ -414,6 +415,92 @@ def test_a_missing_step_is_asked_for() -> None:
     assert network_of_graph(graph, dt="1 ms").dt == pytest.approx(1e-3)
 
 
+@pytest.mark.parametrize("first", ["I", "LI", "CubaLI"])
+@pytest.mark.parametrize("then", ["IF", "LIF", "CubaLIF", "LI"])
+@pytest.mark.parametrize("seen", [False, True])
+def test_neurons_that_do_not_spike_drive_others(first: str, then: str, seen: bool) -> None:
+    """V through an Affine into the next; also where a Threshold looks at the same V."""
+    rng = RNG(8)
+    one, two = neuron(first, 4), neuron(then, 3)
+    size = (400.0 if then == "IF" else 8.0) * (10 if first == "I" else 1)
+    weight, bias = rng.normal(0.5, 1, (3, 4)) * size, rng.normal(0, 0.1, 3)
+    given = rng.random((300, 4)) < 0.3
+    graph = chain(("one", one), ("fc", Node("Affine", {"weight": weight, "bias": bias})),
+                  ("two", two), size=4)  # fmt: skip
+    if seen:
+        limit = Node("Threshold", {"threshold": np.full(4, 0.05)})
+        graph = Graph({**graph.nodes, "z": limit}, (*graph.edges, ("one", "z")))
+    net = network_of_graph(graph, dt=DT).network
+    for name in ("z" if seen else "one", "two"):
+        if "v" not in {v for p in net.probes if p.population == name for v in p.variables}:
+            net.probe(name, "v")
+    out = run(net, target="float64", backend="reference", dt=DT, steps=300, method="euler",
+              inputs={"input": given})  # fmt: skip
+    _, v = by_hand(one, given.astype(float))
+    np.testing.assert_allclose(out.trace("z" if seen else "one", "v").values[:, 0], v, atol=1e-12)
+    spikes, trace = by_hand(two, v @ weight.T + bias)
+    v2 = out.trace("two", "v").values[:, 0]
+    np.testing.assert_allclose(v2, trace, rtol=0, atol=1e-11 * max(1, np.abs(trace).max()))
+    if then != "LI":
+        dense = out.spikes("two").dense(np.arange(1), 0, 300, 3)[:, 0]
+        assert spikes.sum() > 20
+        np.testing.assert_array_equal(dense, spikes)
+    if seen:
+        dense = out.spikes("z").dense(np.arange(1), 0, 300, 4)[:, 0]
+        np.testing.assert_array_equal(dense, v > 0.05)
+
+
+def test_a_circle_of_neurons_that_do_not_spike() -> None:
+    """V of a drives b in the same step, b drives a one step later."""
+    weight = RNG(3).normal(0, 0.8, (3, 3))
+    fc = Node("Linear", {"weight": weight})
+    a, b = neuron("LI", 3), neuron("LI", 3)
+    graph = chain(("a", a), ("fc", fc), ("b", b), size=3)
+    graph = Graph({**graph.nodes, "back": fc}, (*graph.edges, ("b", "back"), ("back", "a")))
+    net = network_of_graph(graph, dt=DT).network
+    given = RNG(4).random((100, 3)) < 0.3
+    out = run(net, target="float64", backend="reference", dt=DT, steps=100, method="euler",
+              inputs={"input": given})  # fmt: skip
+    va, vb = (np.array(x["v_leak"], float) for x in (a, b))
+    for t in range(100):
+        fed = given[t] + weight @ (vb if t else 0 * vb)  # nothing has come before the first step
+        va = va + DT / a["tau"] * (a["v_leak"] - va + a["r"] * fed)
+        vb = vb + DT / b["tau"] * (b["v_leak"] - vb + b["r"] * (weight @ va))
+        np.testing.assert_allclose(out.trace("b", "v").values[t, 0], vb, atol=1e-12)
+
+
+@pytest.mark.parametrize("lag", [None, 4e-3])
+@pytest.mark.parametrize("heard", [False, True])
+def test_graded_synapses_there_and_back(lag: float | None, heard: bool) -> None:
+    """``heard``: the followed neurons have a threshold as well, and their spikes go somewhere."""
+    net = Network("x")
+    net.driver("input", SpikeArray(size=2))
+    limit = 0.1 if heard else 1e3
+    followed = LIF(size=3, tau=8e-3, R=1.0, E_L=0.0, V_th=limit, V_reset=0.0, reset="none")
+    net.population("a", followed)
+    net.population("b", LIF(size=3, tau=12e-3, R=2.0, E_L=0.0, V_th=0.5, V_reset=0.0))
+    net.connect("input", "a", Delta(weight=np.arange(6.0).reshape(3, 2) / 8))
+    weight = RNG(1).normal(size=(3, 3))
+    net.connect("a", "b", Graded(weight=weight, tau=lag), delay=2 * DT)
+    if heard:
+        net.population("c", LIF(size=3, tau=12e-3, R=1.0, E_L=0.0, V_th=0.5, V_reset=0.0))
+        net.connect("a", "c", Delta(weight=weight))
+    net.probe("b", "spikes")
+    graph = graph_of_network(net, dt=DT)
+    kinds = sorted(n.kind for n in graph.nodes.values())
+    assert kinds.count("LI") == 1 and kinds.count("Threshold") == int(heard)
+    again = network_of_graph(graph, dt=DT).network
+    given = RNG(2).random((200, 2)) < 0.4
+    found = [
+        run(x, target="float64", backend="reference", dt=DT, steps=200, inputs={"input": given})
+        for x in (net, again)
+    ]
+    a, b = (x.spikes("b") for x in found)
+    assert len(a) > 20 and np.array_equal(a.step, b.step) and np.array_equal(a.element, b.element)
+    weights = {type(c.synapse): c.weight for c in again.connections}
+    np.testing.assert_allclose(weights[Graded], weight)
+
+
 def test_a_recovered_step_is_the_one_that_was_written() -> None:
     tau = np.float32([5e-3, 8e-3, 0.02])
     for dt in (1e-4, 1e-3, 2.5e-4):
@@ -430,9 +517,9 @@ def test_a_recovered_step_is_the_one_that_was_written() -> None:
     "graph,text",
     [
         (
-            chain(("li", neuron("LI", 3)), ("fc", Node("Linear", {"weight": np.ones((3, 3))})),
-                  lif(), size=3),
-            r"li -> lif: .*does not spike feeds another",
+            chain(("li", neuron("LI", 3)), ("d", Node("Delay", {"delay": np.full(3, DT)})),
+                  ("z", Node("Threshold", {"threshold": np.ones(3)})), size=3),
+            r"z: a Threshold without a neuron of its own; got li; allowed: .* and at once",
         ),
         (
             chain(("d", Node("Delay", {"delay": np.array([0, 1, 2]) * DT})),

@@ -174,7 +174,7 @@ CASES = [
     (lambda n: n.connect("N1", "N3", Event()),
      "N1_to_N3.kind: a LIF cannot receive this synapse; got Event; allowed: Delta | Exponential"),
     (lambda n: n.connect("N1", "N3", 5),
-     "N1_to_N3: not a synapse; got int; allowed: Delta | Exponential | Conductance | Event"),
+     "N1_to_N3: not a synapse; got int; allowed: Delta | Exponential | Conductance | Graded"),
     (lambda n: n.driver("N1", Poisson(rate=1)), "driver.name: the name is taken; got 'N1'; see "),
     (lambda n: n.population("3N", lif()),
      "population.name: not a name; got '3N'; allowed: letters, digits, _, no digit first"),

@@ -29,8 +29,17 @@ _NOISE = {"additive": AdditiveNoise, "multiplicative": MultiplicativeNoise}
 
 @dataclass(frozen=True)
 class Cell:
-    """A neuron of the graph; ``threshold``: of a Threshold node that looks at its V."""
+    """A neuron of the graph.
 
+    Attributes
+    ----------
+    path : str
+        Of the node that holds V.
+    threshold : array, optional
+        Of a Threshold node that looks at its V.
+    """
+
+    path: str
     node: Node
     arrival: Arrival
     threshold: Array | None = None
@@ -42,22 +51,25 @@ class Cell:
 
 def cells_of(flat: Flat, found: Mapping[str, Arrival], origin: str) -> dict[str, Cell]:
     """Neurons by path; a Threshold that looks at neurons which do not spike is one with them."""
-    cells = {p: Cell(n, found[p]) for p, n in flat.nodes.items() if n.kind in _SPIKING + SILENT}
+    cells = {p: Cell(p, n, found[p]) for p, n in flat.nodes.items() if n.kind in _SPIKING + SILENT}
     for path, node in flat.nodes.items():
         if node.kind != "Threshold":
             continue
-        ways = found[path].ways
-        source = ways[0].source if len(ways) == 1 else ""
-        alone = [b for a, b in flat.edges if a == source] == [path]
-        if not (alone and ways[0].weight is None and flat.nodes[source].kind in SILENT
-                and not np.any(found[path].bias)):  # fmt: skip
+        arrival = found[path]
+        mine = [
+            w.source for w in arrival.ways
+            if w.source in cells and flat.nodes[w.source].kind in SILENT
+            and w.weight is None and not np.any(w.delay)
+        ]  # fmt: skip
+        if len(mine) != 1 or len(arrival.ways) != 1 or np.any(arrival.bias):
             raise FormatError(
                 "a Threshold without a neuron of its own", origin=origin, where=path,
-                got=Shown(", ".join(w.source for w in ways) or "nothing feeds it"),
-                allowed=f"fed by one of {', '.join(SILENT)}, element by element, and by it alone",
+                got=Shown(", ".join(w.source for w in arrival.ways) or "nothing feeds it"),
+                allowed=f"fed by one of {', '.join(SILENT)}, element by element and at once, "
+                "which feeds no other Threshold",
             )  # fmt: skip
-        cells[path] = Cell(flat.nodes[source], found[source], node["threshold"].ravel())
-        del cells[source]
+        body = cells.pop(mine[0])
+        cells[path] = Cell(body.path, body.node, body.arrival, node["threshold"].ravel())
     return cells
 
 

@@ -22,6 +22,7 @@ from neurohw.network import (
     Conv2D,
     Delta,
     Exponential,
+    Graded,
     Network,
     Population,
 )
@@ -38,8 +39,9 @@ def graph_of_network(network: Network, *, dt: Any) -> Graph:
     Parameters
     ----------
     network : Network
-        LIF and IF populations with Delta synapses, or with Exponential ones of one time constant;
-        one delay for all synapses of a connection. Drivers become Inputs.
+        LIF and IF populations with Delta synapses (and Graded ones without a lag), or with
+        Exponential ones of one time constant (and Graded ones of the same); one delay for all
+        synapses of a connection. Drivers become Inputs.
     dt : Quantity
         Step in s that a spike lasts: weights of the graph are for pulses of that length.
 
@@ -64,10 +66,11 @@ def graph_of_network(network: Network, *, dt: Any) -> Graph:
     for driver in network.drivers:
         said = {METADATA: {"driver": type(driver.model).__name__}}
         nodes[driver.name] = Node("Input", {"shape": shapes[driver.name]}, said)
-    for population in network.populations:
-        _population(network, population, shapes[population.name], nodes, edges)
+    potentials = {
+        p.name: _population(network, p, shapes[p.name], nodes, edges) for p in network.populations
+    }
     for connection in network.connections:
-        _connection(network, connection, shapes, float(step), nodes, edges)
+        _connection(network, connection, shapes, potentials, float(step), nodes, edges)
     fed = {c.source for c in network.connections}
     probed = {p.population for p in network.probes}
     for population in network.populations:
@@ -110,8 +113,11 @@ def _population(
     shape: tuple[int, ...],
     nodes: dict[str, Node | Graph],
     edges: list[Edge],
-) -> None:
-    """Its node; without a reset two of them, V and the Threshold that looks at it."""
+) -> str:
+    """Its node; without a reset two of them, V and the Threshold that looks at it.
+
+    Return the node that holds V.
+    """
     name, model = population.name, population.model
     if not isinstance(model, LIF | IF):
         raise FormatError("NIR has no such neuron", where=name, got=Shown(type(model).__name__),
@@ -121,7 +127,7 @@ def _population(
         raise FormatError("NIR has no place for it", where=name, got=Shown(what),
                           fix="remove it, or write the values that it has taken")  # fmt: skip
     taus = {
-        c.synapse.tau if isinstance(c.synapse, Exponential) else 0.0
+        (c.synapse.tau or 0.0) if isinstance(c.synapse, Exponential | Graded) else 0.0
         for c in network.connections
         if c.target == name
     }
@@ -171,9 +177,14 @@ def _population(
     kind = ("CubaLI" if tau_syn else "LI") if leaky else "I"
     metadata = {METADATA: said} if said else {}
     probes = [v for p in network.probes if p.population == name for v in p.variables]
-    silent = reset == "none" and "spikes" not in probes
-    silent &= all(c.source != name for c in network.connections)
+    own = [c for c in network.connections if c.source == name]
+    graded = [c.name for c in own if isinstance(c.synapse, Graded)]
+    silent = reset == "none" and "spikes" not in probes and len(graded) == len(own)
     if reset != "none":
+        if graded:
+            raise FormatError("NIR sends spikes of a neuron that resets, and not V", where=name,
+                              got=Shown(f"graded synapses {', '.join(graded)}"),
+                              allowed="reset = 'none'")  # fmt: skip
         fields |= {"v_threshold": full(model.V_th), "v_reset": full(model.V_reset)}
         nodes[name] = Node("IF" if kind == "I" else f"{kind}F", fields, metadata)
     elif silent:
@@ -183,12 +194,15 @@ def _population(
         nodes[inside] = Node(kind, fields, metadata)
         nodes[name] = Node("Threshold", {"threshold": full(model.V_th)})
         edges.append((inside, name))
+        return inside
+    return name
 
 
 def _connection(
     network: Network,
     c: Connection,
     shapes: dict[str, tuple[int, ...]],
+    potentials: dict[str, str],
     dt: float,
     nodes: dict[str, Node | Graph],
     edges: list[Edge],
@@ -200,16 +214,19 @@ def _connection(
         scale = np.broadcast_to(np.asarray(target.C, np.float64), (target.size,)) / dt
     elif isinstance(c.synapse, Exponential):
         scale = np.full(target.size, c.synapse.tau / dt)
+    elif isinstance(c.synapse, Graded):
+        scale = np.ones(target.size)
     else:
         raise FormatError("NIR has no such synapse", where=c.name,
                           got=Shown(type(c.synapse).__name__),
-                          allowed="Delta or Exponential")  # fmt: skip
+                          allowed="Delta, Exponential or Graded")  # fmt: skip
     delay = np.asarray(c.delay if c.delay_steps is None else np.asarray(c.delay_steps) * dt)
     if delay.size and np.any(delay != delay.flat[0]):
         raise FormatError("NIR delays neurons, not synapses", where=f"{c.name}.delay",
                           got=Shown(f"{delay.min():g} to {delay.max():g} s"),
                           allowed="one delay for a connection")  # fmt: skip
-    at, shape = c.source, shapes[c.source]
+    shape = shapes[c.source]
+    at = potentials[c.source] if isinstance(c.synapse, Graded) else c.source
     wait = float(delay.flat[0]) if delay.size else 0.0
     if _inside_a_circle(network, c):
         wait -= dt  # a circle waits a step in any case
@@ -250,7 +267,7 @@ def _connection(
                               got=Shown(f"{math.prod(shapes[c.target])} neurons in the "
                                         f"shape {shapes[c.target]}"),
                               allowed="a convolution")  # fmt: skip
-    edges += [(at, c.name), (c.name, c.target)]
+    edges += [(at, c.name), (c.name, potentials[c.target])]
 
 
 def _leaky(model: Any) -> bool:

@@ -24,7 +24,16 @@ from neurohw.io.nir.clock import backward, recovered_dt
 from neurohw.io.nir.graph import Graph, some
 from neurohw.io.nir.maps import LINEAR, Arrival, Way, arrivals, as_matrix, compact, scaled
 from neurohw.io.nir.shapes import Flat, Ports, flatten, infer_shapes
-from neurohw.network import AnalogInput, Conv2D, Delta, Exponential, Network, Regular, SpikeArray
+from neurohw.network import (
+    AnalogInput,
+    Conv2D,
+    Delta,
+    Exponential,
+    Graded,
+    Network,
+    Regular,
+    SpikeArray,
+)
 from neurohw.network.units import Shown, to_si
 
 __all__ = ["Imported", "network_of_graph"]
@@ -87,9 +96,8 @@ def network_of_graph(
     Raises
     ------
     FormatError
-        The step is not known, or a node means something that no network of spiking neurons does:
-        the output of a neuron that does not spike feeds another, delays differ between two
-        matrices, linear nodes form a circle, shapes do not fit.
+        The step is not known, or a node means something that no network of neurons does: delays
+        differ between two matrices, linear nodes form a circle, shapes do not fit.
     """
     flat = flatten(graph)
     ports, misfits = infer_shapes(graph)
@@ -109,8 +117,9 @@ def network_of_graph(
         raise FormatError("no neurons", origin=origin, where="nodes", allowed="I, IF, LI, LIF, "
                           "CubaLI or CubaLIF", got=Shown(", ".join(sorted({n.kind for n in
                           flat.nodes.values()})) or "no node"))  # fmt: skip
-    arcs = {(w.source, path) for path, c in cells.items() for w in c.arrival.ways}
-    _only_spikes(flat, arcs, {*given, *cells}, origin)
+    home = {c.path: path for path, c in cells.items()}  # of V, by the node that holds it
+    arcs = {(home.get(w.source, w.source), p) for p, c in cells.items() for w in c.arrival.ways}
+    _fed(flat, arcs, {*given, *cells}, origin)
     back = backward([*given, *cells], arcs)
     notes += [f"{b}: what comes back from {a} takes one step" for a, b in sorted(back)]
     for path, cell in cells.items():
@@ -120,7 +129,7 @@ def network_of_graph(
             net.population(names[path], model, noise=noise, origin=place(path, origin))
     for path, cell in cells.items():
         with _told(path, origin):
-            _connect(net, path, cell, names, ports, step, back, notes, origin)
+            _connect(net, flat, path, cell, home, names, ports, step, back, notes, origin)
         net.probe(names[path], *(["spikes"] if cell.spikes else ["v"]))
     notes += _left_out(flat, found, cells, given)
     return Imported(net, step, names, tuple(notes))
@@ -154,17 +163,9 @@ def _step(graph: Graph, dt: Any, origin: str, notes: list[str]) -> float:
     return found[0]
 
 
-def _only_spikes(
-    flat: Flat, arcs: set[tuple[str, str]], known: Collection[str], origin: str
-) -> None:
-    """Refuse what is no source of spikes: neurons that send V, linear nodes that nothing feeds."""
-    for a, b in sorted(arcs):
-        if flat.nodes[a].kind in SILENT:
-            raise FormatError(
-                "V of a neuron that does not spike feeds another one", origin=origin,
-                where=f"{a} -> {b}", got=Shown(flat.nodes[a].kind),
-                allowed="connections that carry spikes", fix="cut the graph there",
-            )  # fmt: skip
+def _fed(flat: Flat, arcs: set[tuple[str, str]], known: Collection[str], origin: str) -> None:
+    """Refuse linear nodes that nothing feeds."""
+    for a, _ in sorted(arcs):
         if a not in known:
             raise FormatError(
                 "nothing feeds this node", origin=origin, where=a, got=Shown(flat.nodes[a].kind),
@@ -188,8 +189,10 @@ def _names(paths: list[str]) -> dict[str, str]:
 
 def _connect(
     net: Network,
+    flat: Flat,
     path: str,
     cell: Cell,
+    home: Mapping[str, str],
     names: Mapping[str, str],
     ports: Mapping[str, Ports],
     dt: float,
@@ -203,7 +206,8 @@ def _connect(
     extra = 1.0 if np.all(r > 0) else r  # what the resistance of the network leaves out
     if cuba:
         tau = np.broadcast_to(node["tau_syn"].ravel(), (size,))
-        factor = np.broadcast_to(node["w_in"].ravel(), (size,)) * dt / tau * extra
+        follows = np.broadcast_to(node["w_in"].ravel(), (size,)) * extra
+        factor = follows * dt / tau
         taus = np.unique(tau)
         if len(taus) > _SYNAPSES:
             raise FormatError(
@@ -211,23 +215,26 @@ def _connect(
                 got=len(taus), allowed=f"up to {_SYNAPSES} different ones",
             )  # fmt: skip
     else:
-        taus = np.zeros(1)
-        tau = np.zeros(size)
+        taus, tau, follows = np.zeros(1), np.zeros(size), np.broadcast_to(extra, (size,))
         over = 1.0 if node.kind in ("I", "IF") else node["tau"].ravel()
         factor = np.broadcast_to(r * dt / over, (size,))
     for way in cell.arrival.ways:
-        late = dt if (way.source, path) in back else 0.0
+        source = home.get(way.source, way.source)
+        late = dt if (source, path) in back else 0.0
+        graded = flat.nodes[way.source].kind in SILENT
         for t in taus:
-            weight = _weight(way, np.where(tau == t, factor, 0.0), size)
+            weight = _weight(way, np.where(tau == t, follows if graded else factor, 0.0), size)
             if np.ndim(way.delay) or np.ndim(way.before):
                 weight = as_matrix(weight)
-            synapse = (
-                Exponential(weight=weight, tau=float(t), origin=at)
-                if cuba
-                else Delta(weight=weight, origin=at)
-            )
+            synapse: Any
+            if graded:
+                synapse = Graded(weight=weight, tau=float(t) if cuba else None, origin=at)
+            elif cuba:
+                synapse = Exponential(weight=weight, tau=float(t), origin=at)
+            else:
+                synapse = Delta(weight=weight, origin=at)
             delay = _delay(way, weight, late)
-            net.connect(names[way.source], names[path], synapse, delay=delay, origin=at)
+            net.connect(names[source], names[path], synapse, delay=delay, origin=at)
     if cuba and np.any(cell.arrival.bias):
         always = "always"
         while always in names.values():
