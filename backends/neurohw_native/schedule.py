@@ -14,7 +14,7 @@ import numpy as np
 
 from neurohw_native.jit import BARRIER, BROKEN
 from neurohw_native.tables import Block, Call
-from neurohw_native.threads import PAYS, share
+from neurohw_native.threads import PAYS, apart, share, workers
 
 __all__ = ["Done", "Pace", "compute", "partition"]
 
@@ -24,13 +24,27 @@ SECONDS = 0.2  # aimed at per kernel call, so that an interrupt is heard
 TRIAL = 64  # steps after which the cost of a step is known
 LONG = 2e-3  # seconds of work from which on a team pays what it takes to start its threads
 MEETING = 1e-6  # seconds of work between two meetings of threads from which on a team may pay
+FORGET = 0.95  # what is left of an old measurement with each one of the other kind
 
 
 @dataclass
 class Pace:
-    """Seconds per lane and step of a kernel, as last seen; 0 before."""
+    """What a kernel was last seen to take.
+
+    Attributes
+    ----------
+    seconds : float
+        Per lane and step; 0 before.
+    teams : dict
+        Seconds per step of fewer trials than threads, by the number of threads that share them.
+        Falls slowly where it is not seen, so that what was slow once is tried again.
+    parts : int
+        That number, of late.
+    """
 
     seconds: float = 0.0
+    teams: dict[int, float] = field(default_factory=dict)
+    parts: int = 1
 
 
 @dataclass
@@ -166,44 +180,57 @@ def _team(
         blocks = [Block(0, trials, cut, part, parts) for part in range(parts)]
         teams[parts] = [Done(b, call.tables.empty_ledger(), moments) for b in blocks]
     t, end = call.t0, call.t0 + steps
-    with ThreadPoolExecutor(threads - 1) as pool:
-        for parts, n in _plan(call, steps, threads, (cost := {})):
-            spans = _spans(t, n, cost.get(parts))
+    with workers(threads - 1) as pool:
+        for parts, n, counts in _plan(steps, threads, call.tables.window, pace):
             rings, bar = call.rings(teams[parts][0].block), np.zeros(BARRIER, np.int64)
             begin = time.perf_counter()
-            for a, m in spans:
-                last = (a == t, a + m == t + n)
-                _together(pool, call, kernel, teams[parts], a, m, last, rings, bar)
-            if n:
-                cost[parts] = (time.perf_counter() - begin) / n
-                if parts == 1:
-                    pace.seconds = cost[1] / teams[1][0].block.lanes
+            _together(pool, call, kernel, teams[parts], t, n, (True, True), rings, bar)
+            if n and counts:
+                pace.teams[parts] = (time.perf_counter() - begin) / n
+                pace.seconds = pace.teams[1] / teams[1][0].block.lanes
             t += n
     assert t == end
     return [done for team in teams.values() for done in team if done.spans]
 
 
-def _plan(
-    call: Call, steps: int, threads: int, cost: dict[int, float]
-) -> Iterator[tuple[int, int]]:
-    """(parts, steps) of what to run next, given the seconds per step seen so far."""
-    left = steps - min(steps, 8)
-    yield 1, steps - left  # the first steps find cold caches: what they cost does not count
-    if left:
-        yield 1, min(left, TRIAL)
-        left -= min(left, TRIAL)
-    if left and cost[1] * call.tables.window > MEETING and cost[1] * left > 4 * LONG:
-        second = min(left, max(TRIAL, int(LONG / cost[1])))  # starting threads is not to count
-        yield threads, second
-        left -= second
-    if left:
-        yield min(cost, key=lambda parts: cost[parts]), left
+def _plan(steps: int, threads: int, window: int, pace: Pace) -> Iterator[tuple[int, int, bool]]:
+    """(parts, steps, whether what they take counts) of what to run next, as ``pace`` has it then.
 
+    The first steps of either kind find cold caches and fresh memory, and do not count.
+    """
+    left, costs = steps, pace.teams
 
-def _spans(t: int, n: int, cost: float | None) -> list[tuple[int, int]]:
-    """Cut ``n`` steps from ``t`` on so that no call takes long."""
-    size = n if cost is None else max(8, int(SECONDS / cost) // 8 * 8)
-    return [(a, min(size, t + n - a)) for a in range(t, t + n, max(1, size))] or [(t, 0)]
+    def some(n: int) -> int:
+        nonlocal left
+        n = min(left, n)
+        left -= n
+        return n
+
+    def enough(cost: float) -> int:
+        """Steps that say what one costs: a call itself may cost as much as hundreds."""
+        return max(TRIAL, int(LONG / cost), left // 20)
+
+    if 1 not in costs:
+        yield 1, some(8), False
+        if left:
+            yield 1, some(TRIAL), True
+        if left:
+            yield 1, some(enough(costs[1])), True
+    while left:
+        pays = costs[1] * window > MEETING and costs[1] * left > 4 * LONG
+        likely = {1: costs[1], threads: costs.get(threads, 0.0)} if pays else {1: costs[1]}
+        parts = min(likely, key=lambda k: likely[k])
+        now = pace.parts if pace.parts in likely else 1
+        if parts == now:
+            yield parts, some(max(8, int(SECONDS / costs[parts]) // 8 * 8)), True
+            for other in costs:
+                costs[other] *= 1.0 if other == parts else FORGET
+            continue
+        yield parts, some(TRIAL), False
+        if left:
+            yield parts, some(enough(costs[now])), True
+            if costs[parts] < costs[now]:
+                pace.parts = parts
 
 
 def _together(
@@ -221,7 +248,8 @@ def _together(
 
     def work(done: Done) -> None:
         try:
-            _call(call, kernel, done, t, n, ends, rings, bar)
+            with apart(done.block.part, len(team)):
+                _call(call, kernel, done, t, n, ends, rings, bar)
         except BaseException:
             bar[BROKEN] = 1  # nobody is to wait for this one
             raise

@@ -69,13 +69,15 @@ def w1(asked):
     """As many neurons as trials."""
     p = {k: v * b2.volt for k, v in w.W1.items() if k not in ("tau", "t_ref", "t_ref_sigma")}
     p.update({k: w.W1[k] * b2.second for k in ("tau", "t_ref", "t_ref_sigma")})
+    # Brian2 counts the step of the spike and cuts the rest to whole steps, the others round it
+    p["more"] = 1.5 * w.DT * b2.second
 
     def make(asked):
         group = b2.NeuronGroup(
             asked["size"],
             """dv/dt = (E_L - v + mu)/tau + sigma*sqrt(2/tau)*xi : volt (unless refractory)
                hold : second""",
-            threshold="v > V_th", reset="v = V_reset; hold = t_ref + t_ref_sigma*randn()",
+            threshold="v > V_th", reset="v = V_reset; hold = t_ref + more + t_ref_sigma*randn()",
             refractory="hold", method="euler", namespace=p,
         )  # fmt: skip
         group.v = p["E_L"]

@@ -21,6 +21,7 @@ from .neuron import bind, linear, membrane
 from .numbers import Numbers
 from .part import NONE, Outcome, Part, ProbeMap, most_spikes
 from .programmable import lower_programmable
+from .readout import as_readout
 from .refusal import refuse_graded, refuse_signs, refuse_size
 from .report import Log, LoweringReport, Row
 from .sources import lower_driver, lower_relay
@@ -97,7 +98,6 @@ def lower(
         raise LoweringError("step length", where=network.name, got=dt, allowed="> 0 s")
     refuse_size(network, record)
     log = Log()
-    notes: list[str] = []
 
     models = {d.name: d.model for d in network.drivers}
     numbers = numbers or NONE
@@ -112,6 +112,8 @@ def lower(
     if record.number.shifted:
         wires = [replace(w, sends="v_sent") if w.graded else w for w in wires]
     followed = {w.source for w in wires if w.graded}
+    used = {w.source for w in wires if not w.graded}  # whose spikes matter
+    used |= {x.population for x in network.probes if {"spikes", "count"} & {*x.variables}}
     for w in wires:
         log.rows.append(Row(f"{w.where}.delay", w.asked, w.delay * dt, "s", f"{w.delay} steps"))
     names = [d.name for d in network.drivers] + [p.name for p in network.populations]
@@ -120,7 +122,7 @@ def lower(
     delays = _delays(wires, latency, record)
     if any(latency.values()):
         late = ", ".join(f"{k} {v}" for k, v in latency.items() if v)
-        notes.append(
+        log.notes.append(
             f"retimed for a synapse of at least {record.delay.extra} step; latency in steps: {late}"
         )
 
@@ -162,7 +164,8 @@ def lower(
             lowered, new_edges, probes, new_watches = _neurons(
                 Part(p.name, p.model, bound, p.noise, p.currents, incoming, own,
                      latency[p.name], record, dt, method, log, numbers,
-                     most_spikes(p.name, wires, models, record), p.name in followed)
+                     most_spikes(p.name, wires, models, record), p.name in followed,
+                     p.name in used)
             )  # fmt: skip
         except LoweringError as error:
             raise error.at(p.at(error.where.rpartition(".")[2])) from None
@@ -173,9 +176,9 @@ def lower(
     refuse_signs(edges, record)
     given = ", ".join(d.name for d in network.drivers if isinstance(d.model, AnalogInput))
     if given and record.number.bfloat16:
-        notes.append(f"rounded to bfloat16 when they are given: {given}")
+        log.notes.append(f"rounded to bfloat16 when they are given: {given}")
     if record.noise.note and any(p.noise for p in network.populations):
-        notes.append(record.noise.note)
+        log.notes.append(record.noise.note)
 
     program = Program(
         name=network.name,
@@ -197,7 +200,7 @@ def lower(
         method,
         tuple(log.rows),
         tuple(log.warnings),
-        tuple(notes),
+        tuple(log.notes),
         dict(program.latency),
         log.weights,
         log.choices,
@@ -240,9 +243,10 @@ def _neurons(part: Part) -> Outcome:
             _refuse_rules(part)
         return lower_dynamics(part)
     m = part.numbers.membrane(part.name, membrane(part, form))
-    if target.fixed:
-        return lower_units(part, m) if target.voltage.unit else lower_fixed(part, m)
-    return lower_float(part, m)
+    if not target.fixed:
+        return lower_float(part, m)
+    lowering = lower_units if target.voltage.unit else lower_fixed
+    return as_readout(part, m, lowering)
 
 
 def _refuse_rules(part: Part) -> None:

@@ -44,8 +44,8 @@ class Part:
         What to compute with instead of what follows from the physics.
     most : int
         Spikes of one neuron in one step, at most.
-    followed : bool
-        V is sent to other neurons.
+    followed, heard : bool
+        V is sent to other neurons; spikes are, or they are recorded.
     """
 
     name: str
@@ -63,6 +63,7 @@ class Part:
     numbers: Numbers = NONE
     most: int = 1
     followed: bool = False
+    heard: bool = True
 
 
 def most_spikes(name: str, wires: list[Wire], drivers: Collection[str], target: Target) -> int:

@@ -144,6 +144,7 @@ class Log:
 
     rows: list[Row] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     weights: dict[str, WeightErrors] = field(default_factory=dict)
     numbers: dict[tuple[str, str], np.ndarray] = field(default_factory=dict)
     origins: dict[str, float] = field(default_factory=dict)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
+from collections import Counter
 
 import numba
 import numpy as np
@@ -28,6 +30,7 @@ from neurohw.reference import ReferenceRun
 from neurohw_native import schedule
 from neurohw_native.jit import BARRIER, BROKEN, barrier, jit
 from neurohw_native.spikes import SLACK, divide, spiking
+from neurohw_native.threads import apart, workers
 
 
 @pytest.fixture(params=[2, 3])
@@ -92,13 +95,76 @@ def test_spikes_are_in_order_where_a_team_is_given_up(kit, monkeypatch: pytest.M
     """5 neurons are all in one part of two, as they are where nobody shares the trial."""
     monkeypatch.setattr(schedule, "LONG", 0.0)
     monkeypatch.setattr(numba, "get_num_threads", lambda: 2)
-    plan = [(1, 20), (2, 20), (1, 40)]
-    monkeypatch.setattr(schedule, "_plan", lambda call, steps, *_: plan if steps else [(1, 0)])
+    plan = [(1, 20, True), (2, 20, True), (1, 40, True)]
+    monkeypatch.setattr(schedule, "_plan", lambda steps, *_: plan if steps else [(1, 0, False)])
     pops = (kit.noisy("A", 5, threshold=2000, port=True), kit.noisy("B", 200))
     w = np.random.default_rng(4).integers(-3000, 3000, (5, 200))
     edge = Edge("B", "A", "in", Dense(Int(14), freeze(w, Int(14))), 3)
     p = Program("p", populations=pops, edges=(edge,), probes=(Probe("A", "spikes"),))
     assert kit.equal(p, 80) > 50
+
+
+def planned(pace: schedule.Pace, steps: int, cost: dict[int, float], window: int = 4) -> Counter:
+    """Steps by number of threads of a run on a machine with these seconds per step."""
+    done: Counter = Counter()
+    for parts, n, counts in schedule._plan(steps, 2, window, pace):
+        done[parts] += n
+        if n and counts:
+            pace.teams[parts] = cost[parts]
+    assert sum(done.values()) == steps
+    return done
+
+
+def test_a_team_is_taken_where_it_is_faster() -> None:
+    pace = schedule.Pace()
+    first = planned(pace, 10_000, {1: 2e-5, 2: 1e-5})
+    assert pace.parts == 2 and first[1] < 1_000
+    assert planned(pace, 10_000, {1: 2e-5, 2: 1e-5})[1] == 0  # what was seen is remembered
+    slow = schedule.Pace()
+    assert planned(slow, 10_000, {1: 2e-5, 2: 4e-5})[2] < 1_000 and slow.parts == 1
+    assert planned(slow, 10_000, {1: 2e-5, 2: 4e-5})[2] == 0
+
+
+def test_what_was_slow_once_is_tried_again() -> None:
+    """The other processor was busy, and then is not; and the other way round."""
+    pace = schedule.Pace()
+    planned(pace, 10_000, {1: 2e-5, 2: 4e-5})
+    runs = [planned(pace, 10_000, {1: 2e-5, 2: 1e-5})[2] for _ in range(40)]
+    assert runs[0] == 0 and runs[-1] == 10_000
+    busy = [planned(pace, 10_000, {1: 2e-5, 2: 9e-5})[1] for _ in range(3)]
+    assert busy[-1] > 9_000 and pace.parts == 1
+
+
+def test_threads_are_not_asked_where_it_cannot_pay() -> None:
+    short, meeting = schedule.Pace(), schedule.Pace()
+    assert planned(short, 100, {1: 2e-5, 2: 1e-6})[2] == 0
+    assert planned(meeting, 10**6, {1: 2e-7, 2: 1e-8}, window=1)[2] == 0
+    assert planned(schedule.Pace(), 0, {1: 1.0}) == {1: 0}
+
+
+def test_threads_of_a_team_have_processors_of_their_own() -> None:
+    known = getattr(os, "sched_getaffinity", None)
+    if known is None or len(known(0)) < 2:
+        pytest.skip("the system lets no thread choose among processors")
+    before = known(0)
+    with apart(0, 2):
+        one = known(0)
+    with apart(1, 2):
+        two = known(0)
+    assert one and two and not one & two and one | two == before == known(0)
+    with pytest.raises(KeyError), apart(0, 2):
+        raise KeyError
+    with apart(0, 1), apart(0, 10**6):
+        assert known(0) == before
+    assert known(0) == before
+
+
+def test_teams_at_once_do_not_wait_for_one_another() -> None:
+    """Whoever finds the threads of the process taken has threads of its own."""
+    with workers(1) as first, workers(1) as second:
+        assert first is not second
+    with workers(1) as again:
+        assert again is first
 
 
 def test_fewer_trials_than_threads(kit, team: list[int]) -> None:
