@@ -24,7 +24,8 @@ SECONDS = 0.2  # aimed at per kernel call, so that an interrupt is heard
 TRIAL = 64  # steps after which the cost of a step is known
 LONG = 2e-3  # seconds of work from which on a team pays what it takes to start its threads
 MEETING = 1e-6  # seconds of work between two meetings of threads from which on a team may pay
-FORGET = 0.95  # what is left of an old measurement with each one of the other kind
+FORGET = 0.95  # what ``Pace.hope`` is multiplied by with every span
+SOON, FEW = 0.3, 4  # the same before so many trials: a processor that was idle is slow for a while
 
 
 @dataclass
@@ -37,14 +38,18 @@ class Pace:
         Per lane and step; 0 before.
     teams : dict
         Seconds per step of fewer trials than threads, by the number of threads that share them.
-        Falls slowly where it is not seen, so that what was slow once is tried again.
     parts : int
         That number, of late.
+    tried, hope : int, float
+        How often the other number was tried; what its seconds are multiplied by, less and less, so
+        that what was slow once is tried again.
     """
 
     seconds: float = 0.0
     teams: dict[int, float] = field(default_factory=dict)
     parts: int = 1
+    tried: int = 0
+    hope: float = 1.0
 
 
 @dataclass
@@ -218,19 +223,21 @@ def _plan(steps: int, threads: int, window: int, pace: Pace) -> Iterator[tuple[i
             yield 1, some(enough(costs[1])), True
     while left:
         pays = costs[1] * window > MEETING and costs[1] * left > 4 * LONG
-        likely = {1: costs[1], threads: costs.get(threads, 0.0)} if pays else {1: costs[1]}
-        parts = min(likely, key=lambda k: likely[k])
-        now = pace.parts if pace.parts in likely else 1
-        if parts == now:
-            yield parts, some(max(8, int(SECONDS / costs[parts]) // 8 * 8)), True
-            for other in costs:
-                costs[other] *= 1.0 if other == parts else FORGET
+        now = pace.parts if pays and pace.parts in costs else 1
+        other = threads if now == 1 else 1
+        span = max(8, int(SECONDS / costs[now]) // 8 * 8)
+        if not pays or costs[now] <= costs.get(other, 0.0) * pace.hope:
+            yield now, some(span), True
+            pace.hope *= SOON if pace.tried < FEW else FORGET
             continue
-        yield parts, some(TRIAL), False
+        yield other, some(TRIAL), False
         if left:
-            yield parts, some(enough(costs[now])), True
-            if costs[parts] < costs[now]:
-                pace.parts = parts
+            # what a call costs hides in a long one: the last of the few trials is as long
+            whole = pace.tried == FEW - 1 and costs[other] < 2 * costs[now]
+            yield other, some(span if whole else enough(costs[now])), True
+            pace.tried, pace.hope = pace.tried + 1, 1.0
+            if costs[other] < costs[now]:
+                pace.parts = other
 
 
 def _together(
