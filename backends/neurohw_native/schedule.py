@@ -223,7 +223,7 @@ def _plan(steps: int, threads: int, window: int, pace: Pace) -> Iterator[tuple[i
             yield 1, some(enough(costs[1])), True
     while left:
         pays = costs[1] * window > MEETING and costs[1] * left > 4 * LONG
-        now = pace.parts if pays and pace.parts in costs else 1
+        now = threads if pays and pace.parts == threads and threads in costs else 1
         other = threads if now == 1 else 1
         span = max(8, int(SECONDS / costs[now]) // 8 * 8)
         if not pays or costs[now] <= costs.get(other, 0.0) * pace.hope:

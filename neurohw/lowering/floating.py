@@ -111,9 +111,8 @@ def _current_gain(part: Part, m: Membrane, tau: float | None) -> Array:
 def _gain(part: Part, m: Membrane, w: Wire) -> Array | np.floating:
     """What weights of a wire are multiplied by, one number or one for each target neuron."""
     if w.graded:  # a current held over the step, or what it adds to one that follows with a lag
-        gain = m.gain if w.tau is None else _current_gain(part, m, w.tau)
         leak = current_decay(w.tau, part.dt, part.method, f"{w.where}.tau")
-        return weight_gain(part.name, leak * gain, part.neuron.size)
+        return weight_gain(part.name, leak * _current_gain(part, m, w.tau), part.neuron.size)
     if w.tau is not None:
         return weight_gain(part.name, _current_gain(part, m, w.tau), part.neuron.size)
     if part.target.arrival.jump == "held":

@@ -107,7 +107,7 @@ def test_spikes_are_in_order_where_a_team_is_given_up(kit, monkeypatch: pytest.M
 def planned(pace: schedule.Pace, steps: int, cost: dict[int, float], window: int = 4) -> Counter:
     """Steps by number of threads of a run on a machine with these seconds per step."""
     done: Counter = Counter()
-    for parts, n, counts in schedule._plan(steps, 2, window, pace):
+    for parts, n, counts in schedule._plan(steps, max(*cost, 2), window, pace):
         done[parts] += n
         if n and counts:
             pace.teams[parts] = cost[parts]
@@ -136,6 +136,13 @@ def test_what_was_slow_once_is_tried_again() -> None:
     assert busy[-1] > 9_000 and pace.parts == 1
     late = [planned(pace, 10_000, {1: 2e-5, 2: 1e-5})[2] for _ in range(60)]
     assert late[-1] == 10_000
+
+
+def test_the_number_of_threads_may_change_between_runs() -> None:
+    pace = schedule.Pace()
+    assert planned(pace, 10_000, {1: 2e-5, 2: 1e-5})[2] > 8_000 and pace.parts == 2
+    assert planned(pace, 10_000, {1: 2e-5, 4: 5e-6}).keys() <= {1, 4} and pace.parts == 4
+    assert planned(pace, 10_000, {1: 2e-5, 2: 1e-5}).keys() <= {1, 2}
 
 
 def test_threads_are_not_asked_where_it_cannot_pay() -> None:
